@@ -1,0 +1,134 @@
+"""One split of task sources, iterated as batches; and the three splits that share nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from torch import Tensor
+
+from metadx.errors import UserError
+from metadx.tasks.conditions import ConditionSource
+from metadx.tasks.source import Episode, Shape, TaskSource
+from metadx.tasks.task import Task, stack
+
+Split = Literal["train", "validation", "test"]
+
+
+class MetaDataset:
+    """One split of task sources: draws tasks, and iterates over batches of them.
+
+    Subclass it and override `sources` to bring your own tasks, or give the sources. Iterating yields dicts
+    with `data`, `labels`, `query_data`, `query_labels` and the two masks, tasks first; labels are one-hot for
+    conditions, values for regression. The same seed gives the same batches, whenever it is iterated.
+
+    Args:
+        split: "train", "validation" or "test".
+        sources: where tasks come from.
+        shape: how large an episode is.
+        batch_size: tasks per batch when iterated.
+        batches: batches per pass when iterated.
+        seed: of the passes.
+        weights: how often each source is drawn from, relative to the others; equally by default.
+    """
+
+    def __init__(
+        self,
+        split: Split,
+        sources: Sequence[TaskSource] = (),
+        shape: Shape | None = None,
+        *,
+        batch_size: int = 4,
+        batches: int = 100,
+        seed: int = 0,
+        weights: Sequence[float] | None = None,
+    ) -> None:
+        if split not in ("train", "validation", "test"):
+            raise UserError(f"unknown split {split!r}; use 'train', 'validation' or 'test'")
+        self.split: Split = split
+        self.shape = shape or Shape()
+        self.batch_size = batch_size
+        self.batches = batches
+        self.seed = seed
+        self._given = list(sources)
+        self._weights = None if weights is None else np.asarray(weights, dtype=float) / sum(weights)
+
+    def sources(self) -> Sequence[TaskSource]:
+        """The task sources of this split."""
+        return self._given
+
+    def draw(self, rng: np.random.Generator, shape: Shape | None = None) -> tuple[TaskSource, Episode]:
+        """An episode, and the source that turns it into a task."""
+        sources = self.sources()
+        if not sources:
+            raise UserError(f"the {self.split} split has no task source: give `sources` or override them")
+        source = sources[rng.choice(len(sources), p=self._weights)]
+        return source, source.draw(rng, shape or self.shape)
+
+    def sample(self, rng: np.random.Generator, tasks: int, shape: Shape | None = None) -> Task:
+        """A batch of freshly drawn tasks."""
+        return stack([source.task(e) for source, e in (self.draw(rng, shape) for _ in range(tasks))])
+
+    def __len__(self) -> int:
+        return self.batches
+
+    def __iter__(self) -> Iterator[dict[str, Tensor]]:
+        rng = np.random.default_rng(self.seed)
+        for _ in range(self.batches):
+            yield as_dict(self.sample(rng, self.batch_size))
+
+
+def as_dict(batch: Task) -> dict[str, Tensor]:
+    """A batch under the names a hand-written training loop uses."""
+    support, query = batch
+    return {
+        "data": support.x,
+        "labels": support.y,
+        "mask": support.mask,
+        "query_data": query.x,
+        "query_labels": query.y,
+        "query_mask": query.mask,
+    }
+
+
+@dataclass(frozen=True)
+class MetaSplits:
+    """Meta-train, meta-validation and meta-test: no patient in two of them, and no condition where conditions
+    are the axis.
+
+    Raises:
+        UserError: two splits share a patient or a condition; names some of them.
+    """
+
+    train: MetaDataset
+    validation: MetaDataset
+    test: MetaDataset
+    description: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        parts = (self.train, self.validation, self.test)
+        for i, a in enumerate(parts):
+            for b in parts[i + 1 :]:
+                for what, shared in (
+                    ("patient", _patients(a) & _patients(b)),
+                    ("condition", _names(a) & _names(b)),
+                ):
+                    if shared:
+                        raise UserError(
+                            f"{len(shared)} {what}s are in both {a.split} and {b.split}, such as "
+                            f"{sorted(shared)[:3]}. Split by {what} before making tasks."
+                        )
+
+
+def _condition_sources(dataset: MetaDataset) -> list[ConditionSource]:
+    return [s for s in dataset.sources() if isinstance(s, ConditionSource)]
+
+
+def _patients(dataset: MetaDataset) -> set[str]:
+    return {p for s in _condition_sources(dataset) for p in s.cases.patient.tolist()}
+
+
+def _names(dataset: MetaDataset) -> set[str]:
+    return {name for s in _condition_sources(dataset) for name in s.cases.classes}

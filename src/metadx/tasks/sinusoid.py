@@ -1,0 +1,47 @@
+"""The sinusoid regression tasks of Finn et al. 2017 (MAML), section 5.1."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from metadx.tasks.source import Episode, Shape, draw_size
+from metadx.tasks.task import Examples, Task
+
+
+class SinusoidEpisode(Episode):
+    """One sine wave and where it is observed: x in -5..5."""
+
+    amplitude: float
+    phase: float
+    support: tuple[float, ...]
+    query: tuple[float, ...]
+
+
+class SinusoidSource:
+    """Regression onto y = A sin(x - phase), A in 0.1..5, phase in 0..pi, x in -5..5.
+
+    `shots` and `query` of the shape are numbers of points; `ways` does not apply.
+    """
+
+    name = "sinusoid"
+    input_shape = (1,)
+
+    def draw(self, rng: np.random.Generator, shape: Shape) -> SinusoidEpisode:
+        return SinusoidEpisode(
+            amplitude=rng.uniform(0.1, 5.0),
+            phase=rng.uniform(0.0, math.pi),
+            support=tuple(rng.uniform(-5.0, 5.0, draw_size(rng, shape.shots)).tolist()),
+            query=tuple(rng.uniform(-5.0, 5.0, draw_size(rng, shape.query)).tolist()),
+        )
+
+    def task(self, episode: SinusoidEpisode) -> Task:
+        def observe(points: tuple[float, ...]) -> Examples:
+            x: Tensor = torch.tensor(points, dtype=torch.float64).unsqueeze(-1)
+            y = episode.amplitude * torch.sin(x - episode.phase)
+            return Examples(x.float(), y.float(), torch.ones(len(points)))
+
+        return Task(observe(episode.support), observe(episode.query))

@@ -1,0 +1,74 @@
+"""What every task source does: draw an episode as plain data, and turn an episode into a task."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from metadx.tasks.task import Task
+
+Size = int | tuple[int, int]
+
+
+class Shape(BaseModel):
+    """How large an episode is; a pair is a range to draw from, both ends included.
+
+    Args:
+        ways: number of conditions.
+        shots: labelled support cases per condition.
+        query: query cases per condition, at most.
+        imbalance: 0 gives every condition `shots` support cases; above it, each condition's share is drawn
+            from a Dirichlet distribution of concentration 1 / imbalance, at least one case each.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    ways: Size = 5
+    shots: Size = 1
+    query: Size = 15
+    imbalance: float = 0.0
+
+    def model_post_init(self, _: Any) -> None:
+        for name, least in (("ways", 2), ("shots", 1), ("query", 1)):
+            low, high = bounds(getattr(self, name))
+            if low < least or high < low:
+                raise ValueError(f"{name} must be at least {least}, not {getattr(self, name)}")
+        if self.imbalance < 0:
+            raise ValueError(f"imbalance must be 0 or more, not {self.imbalance}")
+
+
+def bounds(size: Size) -> tuple[int, int]:
+    """The least and the most of a fixed size or a range."""
+    return (size, size) if isinstance(size, int) else size
+
+
+def draw_size(rng: np.random.Generator, size: Size, most: int | None = None) -> int:
+    """A whole number within `size`, the range capped at `most`."""
+    low, high = bounds(size)
+    high = high if most is None else min(high, most)
+    return int(rng.integers(min(low, high), high + 1))
+
+
+class Episode(BaseModel):
+    """What identifies one task of a source: plain data that saves to JSON and replays exactly."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TaskSource(Protocol):
+    """Draws episodes along one axis: conditions, patients, sites, functions."""
+
+    @property
+    def name(self) -> str: ...
+
+    def draw(self, rng: np.random.Generator, shape: Shape) -> Episode:
+        """Draws an episode of the given shape.
+
+        Raises:
+            UserError: the source cannot fill the shape; says what is possible.
+        """
+
+    def task(self, episode: Any) -> Task:
+        """The task an episode stands for; the same episode always gives the same task."""
