@@ -1,0 +1,42 @@
+"""Algorithms: one file each, every one a few pure functions; and the engine that runs them."""
+
+from metadx.algorithms.algorithm import Algorithm, Metrics, Update, query_gradient, solve
+from metadx.algorithms.anil import ANIL
+from metadx.algorithms.boosted import BoostedTrees
+from metadx.algorithms.centroid import NearestCentroid
+from metadx.algorithms.engine import Engine, Way, as_predictor, choose_way, mean, over_tasks
+from metadx.algorithms.logistic import LogisticRegression
+from metadx.algorithms.losses import CROSS_ENTROPY, LOSSES, SQUARED_ERROR, Loss
+from metadx.algorithms.maml import MAML
+from metadx.algorithms.protonet import ProtoNet
+from metadx.algorithms.reptile import Reptile
+from metadx.algorithms.scratch import Scratch
+from metadx.algorithms.transfer import FineTune, LinearProbe
+
+__all__ = [
+    "ANIL",
+    "CROSS_ENTROPY",
+    "LOSSES",
+    "MAML",
+    "SQUARED_ERROR",
+    "Algorithm",
+    "BoostedTrees",
+    "Engine",
+    "FineTune",
+    "LinearProbe",
+    "LogisticRegression",
+    "Loss",
+    "Metrics",
+    "NearestCentroid",
+    "ProtoNet",
+    "Reptile",
+    "Scratch",
+    "Update",
+    "Way",
+    "as_predictor",
+    "choose_way",
+    "mean",
+    "over_tasks",
+    "query_gradient",
+    "solve",
+]

@@ -1,0 +1,31 @@
+"""Paired episodes, metrics, intervals and comparison; takes any predictor."""
+
+from metadx.evaluation.intervals import Interval, bootstrap_interval, mean_interval
+from metadx.evaluation.metrics import (
+    HIGHER_IS_BETTER,
+    TITLES,
+    adaptive_ece,
+    classification_metrics,
+    macro_auroc,
+    regression_metrics,
+)
+from metadx.evaluation.paired import Scores, best, difference, evaluate
+from metadx.evaluation.predictor import Predictor, from_estimator
+
+__all__ = [
+    "HIGHER_IS_BETTER",
+    "TITLES",
+    "Interval",
+    "Predictor",
+    "Scores",
+    "adaptive_ece",
+    "best",
+    "bootstrap_interval",
+    "classification_metrics",
+    "difference",
+    "evaluate",
+    "from_estimator",
+    "macro_auroc",
+    "mean_interval",
+    "regression_metrics",
+]

@@ -1,0 +1,20 @@
+"""Base networks, and how any module becomes a pure function."""
+
+from metadx.learners.convnet import ConvNet
+from metadx.learners.functional import Functional, Reference, Tensors
+from metadx.learners.mlp import MLP
+from metadx.learners.norm import BatchNorm, LayerNorm, replace_batch_norm, statistics_from
+from metadx.learners.probe import output_width
+
+__all__ = [
+    "MLP",
+    "BatchNorm",
+    "ConvNet",
+    "Functional",
+    "LayerNorm",
+    "Reference",
+    "Tensors",
+    "output_width",
+    "replace_batch_norm",
+    "statistics_from",
+]

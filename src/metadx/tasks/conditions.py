@@ -98,9 +98,8 @@ class ConditionSource:
     def task(self, episode: ConditionEpisode) -> Task:
         parts = []
         for rows in (episode.support, episode.query):
-            index = np.concatenate([np.asarray(row, dtype=np.int64) for row in rows])
-            labels = torch.repeat_interleave(torch.tensor([len(row) for row in rows]))
-            parts.append(make_examples(self.inputs(index), labels, len(rows)))
+            index, labels = _round_robin(rows)
+            parts.append(make_examples(self.inputs(index), torch.from_numpy(labels), len(rows)))
         return Task(*parts)
 
     def _fill(
@@ -140,6 +139,15 @@ def _group(index: NDArray[np.int64], patient: NDArray[np.int64]) -> _Condition:
     order = index[np.argsort(patient[index], kind="stable")]
     codes, starts = np.unique(patient[order], return_index=True)
     return _Condition(codes, np.split(order, starts[1:]), len(index))
+
+
+def _round_robin(rows: tuple[tuple[int, ...], ...]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Case numbers and labels, taking one case of each condition in turn, so that any stretch is balanced."""
+    lengths = [len(row) for row in rows]
+    labels = np.repeat(np.arange(len(rows)), lengths)
+    turn = np.concatenate([np.arange(length) for length in lengths])
+    order = np.lexsort((labels, turn))
+    return np.concatenate([np.asarray(row, dtype=np.int64) for row in rows])[order], labels[order]
 
 
 def _shares(rng: np.random.Generator, ways: int, shots: int, imbalance: float) -> NDArray[np.int64]:

@@ -6,7 +6,6 @@ import math
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from metadx.tasks.source import Episode, Shape, draw_size
 from metadx.tasks.task import Examples, Task
@@ -40,8 +39,9 @@ class SinusoidSource:
 
     def task(self, episode: SinusoidEpisode) -> Task:
         def observe(points: tuple[float, ...]) -> Examples:
-            x: Tensor = torch.tensor(points, dtype=torch.float64).unsqueeze(-1)
-            y = episode.amplitude * torch.sin(x - episode.phase)
-            return Examples(x.float(), y.float(), torch.ones(len(points)))
+            x = np.array(points)[:, None]
+            y = episode.amplitude * np.sin(x - episode.phase)
+            both = torch.from_numpy(np.stack([x, y]).astype(np.float32))
+            return Examples(both[0], both[1], torch.ones(len(points)))
 
         return Task(observe(episode.support), observe(episode.query))

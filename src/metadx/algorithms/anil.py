@@ -1,0 +1,107 @@
+"""Almost no inner loop: only the head adapts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, ClassVar, final
+
+import numpy as np
+from torch import Tensor, nn
+
+from metadx.algorithms.algorithm import Algorithm, Update, query_gradient
+from metadx.algorithms.checks import at_least, positive
+from metadx.algorithms.inner import (
+    Adapted,
+    gradient_descent,
+    predict_adapted,
+    reference_of,
+    support_objective,
+)
+from metadx.algorithms.losses import CROSS_ENTROPY, Loss
+from metadx.errors import UserError
+from metadx.learners import Functional, Reference, Tensors
+from metadx.tasks import Examples
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class ANIL(Algorithm):
+    """MAML whose inner loop changes only the network's head; the body is meta-learned and shared.
+
+    Args:
+        network: maps (cases, ...) to (cases, outputs).
+        inner_lr: step size of the inner loop, on the mean loss.
+        inner_steps: inner steps in training.
+        eval_steps: inner steps at evaluation; `inner_steps` by default.
+        head: prefix of the parameters that adapt, such as "head."; the last layer by default.
+        transductive: batch statistics come from the query set, as in the published figures.
+        loss: cross-entropy or squared error.
+
+    References:
+        Raghu et al., "Rapid Learning or Feature Reuse?", ICLR 2020, section 4.
+    """
+
+    consumes: ClassVar = "tasks"
+    tensors: ClassVar = True
+    exact_gradient: ClassVar = True
+
+    network: nn.Module = field(repr=False)
+    inner_lr: float = 0.1
+    inner_steps: int = 5
+    eval_steps: int | None = None
+    head: str = ""
+    transductive: bool = False
+    loss: Loss = CROSS_ENTROPY
+
+    def __post_init__(self) -> None:
+        positive(self, "inner_lr")
+        at_least(0, self, "inner_steps", "eval_steps")
+        if not self.head_names:
+            raise UserError(f"ANIL: no parameter begins with {self.head!r}; the network has {self.net.names}")
+
+    @cached_property
+    def net(self) -> Functional:
+        return Functional(self.network)
+
+    @cached_property
+    def head_names(self) -> set[str]:
+        """Names of the parameters that adapt."""
+        if not self.head:
+            return self.net.head_names()
+        return {name for name in self.net.names if name.startswith(self.head)}
+
+    def init(self, rng: np.random.Generator) -> tuple[Tensors, Tensors]:
+        return self.net.init()
+
+    def adapt(
+        self,
+        params: Tensors,
+        state: Tensors,
+        support: Examples,
+        *,
+        rng: np.random.Generator | None = None,
+        step: int = 0,
+        train: bool = False,
+        query: Reference | None = None,
+    ) -> Adapted:
+        body = {name: value for name, value in params.items() if name not in self.head_names}
+        head = {name: value for name, value in params.items() if name in self.head_names}
+        objective = support_objective(self.net, self.loss, state | body, support)
+        steps = self.inner_steps if train or self.eval_steps is None else self.eval_steps
+        head = gradient_descent(objective, head, self.inner_lr, steps)
+        return Adapted(state | body | head, reference_of(support, query), support)
+
+    def predict(self, params: Tensors, state: Tensors, adapted: Adapted, x: Tensor) -> Tensor:
+        return predict_adapted(self.net, self.loss, adapted, x)
+
+    def update(
+        self,
+        params: Tensors,
+        state: Tensors,
+        item: Any,
+        *,
+        rng: np.random.Generator | None = None,
+        step: int = 0,
+    ) -> Update:
+        return query_gradient(self, params, state, item, rng=rng, step=step)

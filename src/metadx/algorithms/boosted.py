@@ -1,0 +1,82 @@
+"""Gradient-boosted trees on each task's support set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, final
+
+import numpy as np
+from sklearn.ensemble import HistGradientBoostingClassifier
+from torch import Tensor
+
+from metadx.algorithms.algorithm import Algorithm, Update, nothing_to_learn
+from metadx.algorithms.checks import positive
+from metadx.algorithms.logistic import Standardised, fit_estimator, predict_estimator
+from metadx.algorithms.losses import CROSS_ENTROPY, Loss
+from metadx.learners import Reference, Tensors
+from metadx.tasks import Examples
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class BoostedTrees(Algorithm):
+    """Histogram gradient boosting on each task's support set alone; nothing is meta-learned.
+
+    Args:
+        trees: boosting rounds.
+        lr: shrinkage of each round.
+        leaf: least number of support cases in a leaf.
+    """
+
+    consumes: ClassVar = "nothing"
+    tensors: ClassVar = False
+    exact_gradient: ClassVar = False
+    transductive: ClassVar = False
+    loss: ClassVar[Loss] = CROSS_ENTROPY
+
+    trees: int = 30
+    lr: float = 0.2
+    leaf: int = 2
+
+    def __post_init__(self) -> None:
+        positive(self, "trees", "lr", "leaf")
+
+    def init(self, rng: np.random.Generator) -> tuple[Tensors, Tensors]:
+        return {}, {}
+
+    def adapt(
+        self,
+        params: Tensors,
+        state: Tensors,
+        support: Examples,
+        *,
+        rng: np.random.Generator | None = None,
+        step: int = 0,
+        train: bool = False,
+        query: Reference | None = None,
+    ) -> tuple[Standardised, int]:
+        model = HistGradientBoostingClassifier(
+            max_iter=self.trees,
+            learning_rate=self.lr,
+            min_samples_leaf=self.leaf,
+            early_stopping=False,
+            random_state=0,
+        )
+        return fit_estimator(model, support), support.y.shape[-1]
+
+    def predict(
+        self, params: Tensors, state: Tensors, adapted: tuple[Standardised, int], x: Tensor
+    ) -> Tensor:
+        model, ways = adapted
+        return predict_estimator(model, x, ways)
+
+    def update(
+        self,
+        params: Tensors,
+        state: Tensors,
+        item: Any,
+        *,
+        rng: np.random.Generator | None = None,
+        step: int = 0,
+    ) -> Update:
+        return nothing_to_learn()

@@ -1,0 +1,83 @@
+"""The inner loop: gradient steps on a support set, as a pure function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from metadx.algorithms.losses import Loss
+from metadx.learners import Functional, Reference, Tensors
+from metadx.tasks import Examples
+
+Objective = Callable[[Tensors], Tensor]
+
+
+class Adapted(NamedTuple):
+    """A network adapted to a task.
+
+    Args:
+        tensors: everything the network needs, adapted.
+        reference: the cases that batch statistics come from.
+        support: the support set, which says which ways exist.
+    """
+
+    tensors: Tensors
+    reference: Reference
+    support: Examples
+
+
+def support_objective(net: Functional, loss: Loss, fixed: Tensors, support: Examples) -> Objective:
+    """The loss on the support set as a function of the tensors that adapt."""
+
+    def objective(fast: Tensors) -> Tensor:
+        output = net(fixed | fast, support.x, support.mask)
+        return loss.value(loss.restrict(output, support), support)
+
+    return objective
+
+
+def gradient_descent(
+    objective: Objective, fast: Tensors, lr: float, steps: int, *, first_order: bool = False
+) -> Tensors:
+    """`steps` steps of plain gradient descent; with `first_order` the steps are constants to the outer loop."""
+    for _ in range(steps):
+        gradient = torch.func.grad(objective)(fast)
+        if first_order:
+            gradient = {name: g.detach() for name, g in gradient.items()}
+        fast = {name: value - lr * gradient[name] for name, value in fast.items()}
+    return fast
+
+
+def adam(
+    objectives: Callable[[int], Objective],
+    fast: Tensors,
+    lr: float,
+    steps: int,
+    *,
+    beta1: float = 0.9,
+    beta2: float = 0.999,
+    eps: float = 1e-8,
+) -> Tensors:
+    """`steps` steps of Adam (Kingma and Ba 2015, algorithm 1); `objectives(i)` is what step i descends."""
+    first = {name: torch.zeros_like(value) for name, value in fast.items()}
+    second = {name: torch.zeros_like(value) for name, value in fast.items()}
+    for i in range(steps):
+        gradient = torch.func.grad(objectives(i))(fast)
+        first = {name: beta1 * first[name] + (1 - beta1) * g for name, g in gradient.items()}
+        second = {name: beta2 * second[name] + (1 - beta2) * g.square() for name, g in gradient.items()}
+        scale = lr * (1 - beta2 ** (i + 1)) ** 0.5 / (1 - beta1 ** (i + 1))
+        fast = {name: v - scale * first[name] / (second[name].sqrt() + eps) for name, v in fast.items()}
+    return fast
+
+
+def predict_adapted(net: Functional, loss: Loss, adapted: Adapted, x: Tensor) -> Tensor:
+    """Outputs of an adapted network; batch statistics come from its reference cases."""
+    return loss.restrict(net.given(adapted.tensors, adapted.reference, x), adapted.support)
+
+
+def reference_of(support: Examples, query: Reference | None) -> Reference:
+    """Whose batch statistics to use: the query set's where it is shown, the support set's otherwise."""
+    return Reference(support.x, support.mask) if query is None else query

@@ -1,0 +1,192 @@
+"""Transfer learning: pretrain on the pooled meta-training conditions, then probe or fine-tune."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import ClassVar, final
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from metadx.algorithms.algorithm import Algorithm, Update
+from metadx.algorithms.checks import at_least, positive
+from metadx.algorithms.inner import Adapted, adam, reference_of
+from metadx.algorithms.logistic import Standardised, fit_logistic, predict_estimator
+from metadx.algorithms.losses import CROSS_ENTROPY, Loss
+from metadx.learners import Functional, Reference, Tensors
+from metadx.tasks import Examples
+
+_WEIGHT, _BIAS = "classifier.weight", "classifier.bias"
+
+
+def pretraining_init(net: Functional, width: int, classes: int) -> tuple[Tensors, Tensors]:
+    """The network's tensors and a zero classifier over the meta-training conditions."""
+    params, state = net.init()
+    return params | {_WEIGHT: torch.zeros(classes, width), _BIAS: torch.zeros(classes)}, state
+
+
+def classification_gradient(
+    net: Functional, loss: Loss, params: Tensors, state: Tensors, cases: Examples
+) -> Update:
+    """The gradient of the loss of classifying pooled cases into the meta-training conditions."""
+
+    def objective(params: Tensors) -> tuple[Tensor, dict[str, Tensor]]:
+        output = _classify(net, params | state, cases.x, Reference(cases.x, cases.mask))
+        value = loss.value(output, cases)
+        return value, {"loss": value.detach(), "score": loss.score(output.detach(), cases)}
+
+    direction, metrics = torch.func.grad(objective, has_aux=True)(params)
+    return direction, state, metrics
+
+
+def _classify(net: Functional, tensors: Tensors, x: Tensor, reference: Reference) -> Tensor:
+    return net.given(tensors, reference, x) @ tensors[_WEIGHT].mT + tensors[_BIAS]
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class LinearProbe(Algorithm):
+    """Logistic regression on the frozen embedding of a network pretrained on the meta-training conditions.
+
+    Args:
+        network: maps (cases, ...) to embeddings (cases, width).
+        width: columns of the embedding.
+        classes: number of meta-training conditions.
+        c: inverse strength of the L2 penalty of the logistic regression.
+
+    References:
+        Tian et al., "Rethinking Few-Shot Image Classification: a Good Embedding Is All You Need?", ECCV 2020.
+    """
+
+    consumes: ClassVar = "cases"
+    tensors: ClassVar = False
+    exact_gradient: ClassVar = True
+    transductive: ClassVar = False
+    loss: ClassVar[Loss] = CROSS_ENTROPY
+
+    network: nn.Module = field(repr=False)
+    width: int
+    classes: int
+    c: float = 1.0
+
+    def __post_init__(self) -> None:
+        positive(self, "c", "width", "classes")
+
+    @cached_property
+    def net(self) -> Functional:
+        return Functional(self.network)
+
+    def init(self, rng: np.random.Generator) -> tuple[Tensors, Tensors]:
+        return pretraining_init(self.net, self.width, self.classes)
+
+    def adapt(
+        self,
+        params: Tensors,
+        state: Tensors,
+        support: Examples,
+        *,
+        rng: np.random.Generator | None = None,
+        step: int = 0,
+        train: bool = False,
+        query: Reference | None = None,
+    ) -> tuple[Standardised, Reference, Examples]:
+        reference = reference_of(support, query)
+        embedded = support._replace(x=self.net.given(params | state, reference, support.x))
+        return fit_logistic(embedded, self.c), reference, support
+
+    def predict(
+        self, params: Tensors, state: Tensors, adapted: tuple[Standardised, Reference, Examples], x: Tensor
+    ) -> Tensor:
+        model, reference, support = adapted
+        return predict_estimator(model, self.net.given(params | state, reference, x), support.y.shape[-1])
+
+    def update(
+        self,
+        params: Tensors,
+        state: Tensors,
+        item: Examples,
+        *,
+        rng: np.random.Generator | None = None,
+        step: int = 0,
+    ) -> Update:
+        return classification_gradient(self.net, self.loss, params, state, item)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class FineTune(Algorithm):
+    """All weights of a network pretrained on the meta-training conditions, and a new head, trained by Adam on
+    the support set.
+
+    Args:
+        network: maps (cases, ...) to embeddings (cases, width).
+        width: columns of the embedding.
+        classes: number of meta-training conditions.
+        lr: step size of Adam on the support set.
+        steps: full-batch steps on the support set.
+
+    References:
+        Chen et al., "A Closer Look at Few-shot Classification", ICLR 2019 (Baseline).
+    """
+
+    consumes: ClassVar = "cases"
+    tensors: ClassVar = True
+    exact_gradient: ClassVar = True
+    transductive: ClassVar = False
+    loss: ClassVar[Loss] = CROSS_ENTROPY
+
+    network: nn.Module = field(repr=False)
+    width: int
+    classes: int
+    lr: float = 1e-2
+    steps: int = 50
+
+    def __post_init__(self) -> None:
+        positive(self, "lr", "width", "classes")
+        at_least(0, self, "steps")
+
+    @cached_property
+    def net(self) -> Functional:
+        return Functional(self.network)
+
+    def init(self, rng: np.random.Generator) -> tuple[Tensors, Tensors]:
+        return pretraining_init(self.net, self.width, self.classes)
+
+    def adapt(
+        self,
+        params: Tensors,
+        state: Tensors,
+        support: Examples,
+        *,
+        rng: np.random.Generator | None = None,
+        step: int = 0,
+        train: bool = False,
+        query: Reference | None = None,
+    ) -> Adapted:
+        reference = reference_of(support, query)
+        ways = support.y.shape[-1]
+        head = {_WEIGHT: support.x.new_zeros(ways, self.width), _BIAS: support.x.new_zeros(ways)}
+
+        def objective(fast: Tensors) -> Tensor:
+            output = _classify(self.net, state | fast, support.x, Reference(support.x, support.mask))
+            return self.loss.value(self.loss.restrict(output, support), support)
+
+        fast = adam(lambda _: objective, params | head, self.lr, self.steps)
+        return Adapted(state | fast, reference, support)
+
+    def predict(self, params: Tensors, state: Tensors, adapted: Adapted, x: Tensor) -> Tensor:
+        output = _classify(self.net, adapted.tensors, x, adapted.reference)
+        return self.loss.restrict(output, adapted.support)
+
+    def update(
+        self,
+        params: Tensors,
+        state: Tensors,
+        item: Examples,
+        *,
+        rng: np.random.Generator | None = None,
+        step: int = 0,
+    ) -> Update:
+        return classification_gradient(self.net, self.loss, params, state, item)

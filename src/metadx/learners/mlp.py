@@ -1,0 +1,52 @@
+"""The multi-layer perceptron, for tables and small regression."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+
+from torch import Tensor, nn
+
+from metadx.learners.norm import LayerNorm
+
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "relu": nn.ReLU,
+    "gelu": nn.GELU,
+    "softplus": nn.Softplus,
+    "tanh": nn.Tanh,
+}
+
+
+class MLP(nn.Module):
+    """Linear layers with an activation between them, and a linear head.
+
+    Args:
+        inputs: columns of the input, shape (cases, inputs).
+        outputs: columns of the output; None leaves the head out and gives the embedding.
+        hidden: width of each hidden layer.
+        activation: one of `ACTIVATIONS`.
+        norm: "layer" normalises each hidden layer, "none" does not.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int | None = None,
+        hidden: Sequence[int] = (64, 64),
+        activation: str = "relu",
+        norm: str = "none",
+    ) -> None:
+        super().__init__()
+        sizes = [inputs, *hidden]
+        layers: list[nn.Module] = []
+        for size, width in pairwise(sizes):
+            layers.append(nn.Linear(size, width))
+            if norm == "layer":
+                layers.append(LayerNorm(width))
+            layers.append(ACTIVATIONS[activation]())
+        self.features = nn.Sequential(*layers)
+        self.head = nn.Identity() if outputs is None else nn.Linear(sizes[-1], outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.head(self.features(x))
+        return out

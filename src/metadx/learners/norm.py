@@ -1,0 +1,97 @@
+"""Normalisation whose statistics come from exactly the cases they should come from.
+
+Which cases those are is not a property of a layer but of the question asked (inductive: the support set;
+transductive: the query set), so it is set for the whole network while it runs, by `statistics_from`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+import torch
+from torch import Tensor, nn
+
+_mask: ContextVar[Tensor | None] = ContextVar("mask", default=None)
+
+
+@contextmanager
+def statistics_from(mask: Tensor | None) -> Iterator[None]:
+    """While it is open, every `BatchNorm` takes mean and variance over the rows of the batch where `mask` is 1.
+
+    Args:
+        mask: shape (batch,); None means every row.
+    """
+    token = _mask.set(mask)
+    try:
+        yield
+    finally:
+        _mask.reset(token)
+
+
+class BatchNorm(nn.Module):
+    """Batch normalisation by the statistics of the batch at hand; it keeps no running statistics.
+
+    Written out instead of fused, because vmap over the fused kernels gives wrong second-order gradients
+    (pytorch/functorch#534).
+
+    Args:
+        channels: size of dimension 1 of the input, shape (batch, channels, ...).
+        affine: learn a scale and shift per channel.
+        eps: added to the variance.
+    """
+
+    def __init__(self, channels: int, affine: bool = True, eps: float = 1e-5) -> None:
+        super().__init__()
+        self.eps = eps
+        self.weight = nn.Parameter(torch.ones(channels)) if affine else None
+        self.bias = nn.Parameter(torch.zeros(channels)) if affine else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        over = [0, *range(2, x.dim())]
+        column = (1, -1) + (1,) * (x.dim() - 2)
+        mask = _mask.get()
+        if mask is None:
+            mean = x.mean(over, keepdim=True)
+            variance = (x - mean).square().mean(over, keepdim=True)
+        else:
+            weight = mask.view(-1, *(1,) * (x.dim() - 1)).to(x.dtype)
+            count = weight.sum() * (x[0, 0].numel())
+            mean = (x * weight).sum(over, keepdim=True) / count
+            variance = ((x - mean).square() * weight).sum(over, keepdim=True) / count
+        out = (x - mean) * (variance + self.eps).rsqrt()
+        if self.weight is None or self.bias is None:
+            return out
+        return out * self.weight.view(column) + self.bias.view(column)
+
+
+class LayerNorm(nn.Module):
+    """Layer normalisation over the last dimension, written out for the same reason as `BatchNorm`."""
+
+    def __init__(self, size: int, eps: float = 1e-5) -> None:
+        super().__init__()
+        self.eps = eps
+        self.weight = nn.Parameter(torch.ones(size))
+        self.bias = nn.Parameter(torch.zeros(size))
+
+    def forward(self, x: Tensor) -> Tensor:
+        centred = x - x.mean(-1, keepdim=True)
+        scale = (centred.square().mean(-1, keepdim=True) + self.eps).rsqrt()
+        return centred * scale * self.weight + self.bias
+
+
+def replace_batch_norm(module: nn.Module) -> nn.Module:
+    """Replaces every torch batch norm inside `module` by `BatchNorm`, with its weights; returns the module.
+
+    torch's own layers update their running statistics in place, which would let one task leak into the next.
+    """
+    for name, child in module.named_children():
+        if isinstance(child, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d):
+            ours = BatchNorm(child.num_features, child.affine, child.eps)
+            if child.affine:
+                ours.weight, ours.bias = child.weight, child.bias
+            setattr(module, name, ours)
+        else:
+            replace_batch_norm(child)
+    return module
