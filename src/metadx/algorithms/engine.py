@@ -46,7 +46,8 @@ def over_tasks(function: Callable[[Task], Result], batch: Task, way: Way) -> Res
     if way == "vmap":
         together: Result = torch.func.vmap(function)(batch)
         return together
-    return _stack([function(task) for task in unstack(batch)])
+    stacked: Result = _stack([function(task) for task in unstack(batch)])
+    return stacked
 
 
 def _stack(results: Sequence[Any]) -> Any:
