@@ -5,6 +5,7 @@ from metadx.algorithms.anil import ANIL
 from metadx.algorithms.boosted import BoostedTrees
 from metadx.algorithms.centroid import NearestCentroid
 from metadx.algorithms.engine import Engine, Way, as_predictor, choose_way, mean, over_tasks
+from metadx.algorithms.inner import Adapted
 from metadx.algorithms.logistic import LogisticRegression
 from metadx.algorithms.losses import CROSS_ENTROPY, LOSSES, SQUARED_ERROR, Loss
 from metadx.algorithms.maml import MAML
@@ -19,6 +20,7 @@ __all__ = [
     "LOSSES",
     "MAML",
     "SQUARED_ERROR",
+    "Adapted",
     "Algorithm",
     "BoostedTrees",
     "Engine",

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from metadx.algorithms.algorithm import Algorithm, Metrics, solve
 from metadx.learners import Tensors
-from metadx.tasks import Task, stack, unstack
+from metadx.tasks import Task, stack
 
 Way = Literal["loop", "vmap"]
 Aggregate = Callable[[Tensors], Tensors]
@@ -37,17 +37,33 @@ def choose_way(algorithm: Algorithm, params: Tensors, device: torch.device | str
     return "loop" if convolutional and torch.device(device).type == "cpu" else "vmap"
 
 
-def over_tasks(function: Callable[[Task], Result], batch: Task, way: Way) -> Result:
+def over_tasks(function: Callable[[Any], Result], batch: Any, way: Way) -> Result:
     """The results of a function of one task for every task of a batch, stacked.
 
     Args:
-        function: returns tensors, or dicts and tuples of them.
+        function: takes one item and returns tensors, or dicts and tuples of them.
+        batch: such tensors, dicts or tuples with a leading task dimension.
     """
     if way == "vmap":
         together: Result = torch.func.vmap(function)(batch)
         return together
-    stacked: Result = _stack([function(task) for task in unstack(batch)])
+    stacked: Result = _stack([function(_at(batch, i)) for i in range(_length(batch))])
     return stacked
+
+
+def _length(batch: Any) -> int:
+    if isinstance(batch, Tensor):
+        return len(batch)
+    return _length(next(iter(batch.values() if isinstance(batch, dict) else batch)))
+
+
+def _at(batch: Any, i: int) -> Any:
+    if isinstance(batch, Tensor):
+        return batch[i]
+    if isinstance(batch, dict):
+        return {name: _at(value, i) for name, value in batch.items()}
+    parts = [_at(value, i) for value in batch]
+    return type(batch)(*parts) if hasattr(batch, "_fields") else tuple(parts)
 
 
 def _stack(results: Sequence[Any]) -> Any:

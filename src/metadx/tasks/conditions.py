@@ -43,6 +43,8 @@ class ConditionSource:
         name: what reports call the source.
     """
 
+    classification = True
+
     def __init__(self, cases: Cases, transform: Transform | None = None, name: str = "conditions") -> None:
         if len(cases.classes) < 2:
             raise UserError(

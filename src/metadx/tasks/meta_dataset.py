@@ -21,8 +21,8 @@ class MetaDataset:
     """One split of task sources: draws tasks, and iterates over batches of them.
 
     Subclass it and override `sources` to bring your own tasks, or give the sources. Iterating yields dicts
-    with `data`, `labels`, `query_data`, `query_labels` and the two masks, tasks first; labels are one-hot for
-    conditions, values for regression. The same seed gives the same batches, whenever it is iterated.
+    with `data`, `labels`, `query_data`, `query_labels` and the two masks, tasks first; labels are whole numbers
+    for conditions, values for regression. The same seed gives the same batches, whenever it is iterated.
 
     Args:
         split: "train", "validation" or "test".
@@ -77,18 +77,18 @@ class MetaDataset:
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
         rng = np.random.default_rng(self.seed)
         for _ in range(self.batches):
-            yield as_dict(self.sample(rng, self.batch_size))
+            yield as_dict(self.sample(rng, self.batch_size), self.sources()[0].classification)
 
 
-def as_dict(batch: Task) -> dict[str, Tensor]:
-    """A batch under the names a hand-written training loop uses."""
+def as_dict(batch: Task, classification: bool = True) -> dict[str, Tensor]:
+    """A batch under the names a hand-written training loop uses; conditions become whole numbers."""
     support, query = batch
     return {
         "data": support.x,
-        "labels": support.y,
+        "labels": support.y.argmax(-1) if classification else support.y,
         "mask": support.mask,
         "query_data": query.x,
-        "query_labels": query.y,
+        "query_labels": query.y.argmax(-1) if classification else query.y,
         "query_mask": query.mask,
     }
 

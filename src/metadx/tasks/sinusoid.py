@@ -27,6 +27,7 @@ class SinusoidSource:
     """
 
     name = "sinusoid"
+    classification = False
     input_shape = (1,)
 
     def draw(self, rng: np.random.Generator, shape: Shape) -> SinusoidEpisode:

@@ -63,6 +63,10 @@ class TaskSource(Protocol):
     @property
     def name(self) -> str: ...
 
+    @property
+    def classification(self) -> bool:
+        """Whether targets are conditions rather than values."""
+
     def draw(self, rng: np.random.Generator, shape: Shape) -> Episode:
         """Draws an episode of the given shape.
 

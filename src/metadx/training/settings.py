@@ -1,0 +1,59 @@
+"""The settings of a training run."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class TrainingSettings(BaseModel):
+    """How the outer loop runs.
+
+    Args:
+        iterations: outer steps.
+        meta_batch: tasks per outer step; cases per step where an algorithm learns from pooled cases.
+        optimizer: "adam", or "sgd", which steps by `lr` times the direction itself.
+        lr: outer step size.
+        schedule: "constant", "cosine" or "linear" to zero, or "halving" every `halve_every` steps.
+        halve_every: outer steps between halvings.
+        clip: largest norm of the direction; None leaves it.
+        weight_decay: of the outer optimiser.
+        validate_every: outer steps between validations.
+        validation_tasks: meta-validation tasks, the same ones every time.
+        patience: validations without a better score before training stops; None never stops early.
+        max_seconds: training stops cleanly after this long; runs that end by the clock are not reproducible to
+            the byte.
+        engine: "auto" chooses by device and shape; "loop" and "vmap" force one.
+        seed: of the initial weights, the tasks and everything else that is random.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    iterations: int = Field(1000, ge=0)
+    meta_batch: int = Field(16, ge=1)
+    optimizer: Literal["adam", "sgd"] = "adam"
+    lr: float = Field(1e-3, gt=0)
+    schedule: Literal["constant", "cosine", "linear", "halving"] = "constant"
+    halve_every: int = Field(2000, ge=1)
+    clip: float | None = Field(None, gt=0)
+    weight_decay: float = Field(0.0, ge=0)
+    validate_every: int = Field(100, ge=1)
+    validation_tasks: int = Field(100, ge=1)
+    patience: int | None = Field(None, ge=1)
+    max_seconds: float | None = Field(None, gt=0)
+    engine: Literal["auto", "loop", "vmap"] = "auto"
+    seed: int = 0
+
+
+def rate(settings: TrainingSettings, step: int) -> float:
+    """The outer step size at `step`."""
+    done = step / max(settings.iterations, 1)
+    factor = {
+        "constant": 1.0,
+        "linear": 1.0 - done,
+        "cosine": 0.5 * (1 + math.cos(math.pi * done)),
+        "halving": 0.5 ** (step // settings.halve_every),
+    }[settings.schedule]
+    return settings.lr * factor
