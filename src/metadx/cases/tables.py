@@ -1,0 +1,184 @@
+"""Reading a CSV: one row per case, with its label, its patient, and its features or its picture's path."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path, PureWindowsPath
+
+import numpy as np
+from numpy.typing import NDArray
+
+from metadx.cases.cases import Cases, Provenance
+from metadx.cases.columns import encode, is_missing, numbers
+from metadx.cases.labels import number_classes
+from metadx.cases.patients import VOUCHED, vouched
+from metadx.cases.pictures import Size, describe_reading, read_pictures
+from metadx.cases.scan import scan_text
+from metadx.errors import UserError
+
+ROLES = ("label", "target", "patient", "site", "time", "path")
+"""Columns that are not features."""
+
+Columns = dict[str, NDArray[np.object_]]
+
+
+def read_table(
+    path: str | Path,
+    *,
+    patients: str | None = None,
+    size: Size | None = None,
+    channels: int | None = None,
+    bits: int | None = None,
+) -> Cases:
+    """Cases from a CSV with columns `label` and `patient`, perhaps `site` and `time`, and features or `path`.
+
+    A numeric column `target` in place of `label` makes it regression. Columns of numbers stay as they are,
+    NaN where missing; text becomes columns such as `sex=F`. With `path`, cases are pictures, named relative
+    to the CSV's folder.
+
+    Args:
+        path: the CSV: UTF-8, comma-separated, with a header line.
+        patients: `EVERY_CASE_ITS_OWN_PATIENT`, for data without a column `patient`.
+        size, channels, bits: for pictures, as in `read_picture`.
+
+    Raises:
+        UserError: the file, its columns, a label, a patient, a value or a picture cannot be used; one class.
+    """
+    file = Path(path)
+    scan_text(file)
+    columns = _parse(file)
+    label, classes = _outcome(columns, file)
+    patient, notes = _patients(columns, patients, file)
+    features: tuple[str, ...] = ()
+    if "path" in columns:
+        beside = [name for name in columns if name not in ROLES]
+        if beside:
+            raise UserError(f"{file}: feature columns {_some(beside)} beside 'path'. Keep one or the other.")
+        pictures = [
+            _inside(file, str(text), row) for row, text in enumerate(_filled(columns, "path", file), start=1)
+        ]
+        x: NDArray[np.generic] = read_pictures(pictures, size=size, channels=channels, bits=bits)
+        done = describe_reading(size, channels, bits)
+    else:
+        x, features, done = encode({n: v for n, v in columns.items() if n not in ROLES}, str(file))
+    return Cases(
+        x=x,
+        y=label,
+        patient=patient,
+        classes=classes,
+        modality="image" if "path" in columns else "table",
+        provenance=Provenance(source=str(file), checksum=_sha256(file), preprocessing=done, notes=notes),
+        site=_filled(columns, "site", file).astype(np.str_) if "site" in columns else None,
+        time=_times(columns, file) if "time" in columns else None,
+        features=features,
+    )
+
+
+def _parse(path: Path) -> Columns:
+    """Every column as text, stripped; "" where the cell is empty."""
+    import pandas as pd  # half a second that other readers need not wait for
+
+    try:
+        frame = pd.read_csv(path, header=None, dtype=object, keep_default_na=False, encoding="utf-8-sig")
+    except (pd.errors.ParserError, pd.errors.EmptyDataError) as why:
+        reason = " ".join(str(why).removeprefix("Error tokenizing data. C error: ").split())
+        raise UserError(f"{path}: not a sound CSV ({reason}). Give every row the header's columns.") from why
+    rows = frame.to_numpy(dtype=object)
+    names = _header([str(name).strip() for name in rows[0]], path)
+    body = rows[1:]
+    if len(body) == 0:
+        raise UserError(f"{path}: no cases below the header. Add one line per case.")
+    short = np.flatnonzero([not isinstance(cell, str) for cell in body[:, -1]])
+    if len(short):
+        raise UserError(
+            f"{path}: row {short[0] + 1} has fewer columns than the header ({len(names)}). Mend it."
+        )
+    return {
+        name: np.asarray([str(cell).strip() for cell in body[:, at]], dtype=object)
+        for at, name in enumerate(names)
+    }
+
+
+def _header(names: list[str], path: Path) -> list[str]:
+    for number, name in enumerate(names, start=1):
+        if not name:
+            raise UserError(f"{path}: column {number} has no name. Name it or remove it.")
+        if name in names[: number - 1]:
+            raise UserError(f"{path}: two columns are named '{name}'. Rename or remove one.")
+    if len(names) == 1 and any(mark in names[0] for mark in ";\t"):
+        raise UserError(
+            f"{path}: the header has no commas ('{names[0][:60]}'). Separate columns with commas."
+        )
+    return names
+
+
+def _outcome(columns: Columns, path: Path) -> tuple[NDArray[np.generic], tuple[str, ...]]:
+    if "label" in columns and "target" in columns:
+        raise UserError(
+            f"{path}: both 'label' and 'target'. Keep 'label' for conditions or 'target' for a value."
+        )
+    if "label" in columns:
+        return number_classes(_filled(columns, "label", path).tolist(), str(path))
+    if "target" in columns:
+        value = numbers(_filled(columns, "target", path), f"{path}: column 'target'")
+        return value, ()
+    raise UserError(f"{path}: no column 'label' (found {_some(list(columns))}). Name the diagnosis 'label'.")
+
+
+def _patients(columns: Columns, words: str | None, path: Path) -> tuple[NDArray[np.str_], tuple[str, ...]]:
+    if "patient" in columns:
+        return _filled(columns, "patient", path).astype(np.str_), ()
+    count = len(next(iter(columns.values())))
+    mend = f"There is no column 'patient' (found {_some(list(columns))}): add one"
+    return vouched(words, count, str(path), otherwise=mend), (VOUCHED,)
+
+
+def _filled(columns: Columns, name: str, path: Path) -> NDArray[np.object_]:
+    missing = np.flatnonzero(is_missing(columns[name]))
+    if len(missing):
+        raise UserError(
+            f"{path}: column '{name}' is missing in row {missing[0] + 1} ({len(missing)} rows in all). "
+            "Fill it in or leave those cases out."
+        )
+    return columns[name]
+
+
+def _times(columns: Columns, path: Path) -> NDArray[np.generic]:
+    import pandas as pd
+
+    text = _filled(columns, "time", path)
+    try:
+        return text.astype(np.float64)
+    except ValueError:
+        pass
+    time = pd.to_datetime(pd.Series(text), format="ISO8601", errors="coerce", utc=True)
+    bad = np.flatnonzero(time.isna().to_numpy())
+    if len(bad):
+        raise UserError(
+            f"{path}: column 'time', row {bad[0] + 1}: '{text[bad[0]][:40]}' is neither a number nor a "
+            "date such as 2024-05-31. Mend it."
+        )
+    return time.dt.tz_localize(None).to_numpy(dtype="datetime64[us]")
+
+
+def _inside(manifest: Path, text: str, row: int) -> Path:
+    """The picture's path, which must stay in the manifest's folder once links are followed."""
+    folder = manifest.parent.resolve()
+    inside = not Path(text).is_absolute() and not PureWindowsPath(text).drive
+    picture = (folder / text).resolve() if inside else folder
+    if not inside or ".." in Path(text).parts or not picture.is_relative_to(folder):
+        raise UserError(
+            f"{manifest}: row {row} points outside the manifest's folder ('{text[:100]}'). "
+            "Put the pictures beside the manifest."
+        )
+    return picture
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _some(names: list[str]) -> str:
+    shown = ", ".join(name[:40] for name in names[:12])
+    return shown + (f" and {len(names) - 12} more" if len(names) > 12 else "")
