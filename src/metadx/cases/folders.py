@@ -1,0 +1,133 @@
+"""Reading class folders of pictures: one folder per condition, perhaps below train/, val/ and test/."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+
+from metadx.cases.cases import Cases, Provenance
+from metadx.cases.labels import number_classes
+from metadx.cases.patients import VOUCHED, from_pattern, vouched
+from metadx.cases.pictures import Size, describe_reading, read_pictures
+from metadx.errors import UserError
+
+PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
+SPLIT_NAMES = ("train", "training", "val", "valid", "validation", "test", "testing")
+
+
+def read_folders(
+    path: str | Path,
+    *,
+    patients: str | None = None,
+    patient_pattern: str | None = None,
+    size: Size | None = None,
+    channels: int | None = None,
+    bits: int | None = None,
+) -> Cases:
+    """Cases from a folder with one folder of pictures per condition, named after it.
+
+    Where the first folders are splits (train, val, test), the class folders below them are merged, and a note
+    says so: metadx makes its own splits, of which no two share a patient.
+
+    Args:
+        path: the folder.
+        patients: `EVERY_CASE_ITS_OWN_PATIENT`, for pictures whose names carry no patient id.
+        patient_pattern: a regular expression whose group 1 is the patient id in a file's name.
+        size, channels, bits: as in `read_picture`.
+
+    Raises:
+        UserError: no class folders, an empty or nested one, one class only, no patient ids, or a picture that
+            cannot be read or differs from the others in size or mode.
+    """
+    root = Path(path)
+    if not root.is_dir():
+        raise UserError(f"{root}: no such folder. Give a folder that holds one folder per condition.")
+    if patients is not None and patient_pattern is not None:
+        raise UserError(f"{root}: both a patient pattern and words about patients. Give one of them.")
+    found, notes = _find(root)
+    labels, classes = number_classes([folder.name for folder, _ in found], str(root))
+    names = [file.name for _, file in found]
+    if patient_pattern is None:
+        mend = "Give a patient pattern, such as '^(p[0-9]+)_', that finds the patient in a file's name"
+        patient = vouched(patients, len(found), str(root), otherwise=mend)
+        notes += (VOUCHED,)
+    else:
+        patient = from_pattern(names, patient_pattern, str(root))
+    x = read_pictures([file for _, file in found], size=size, channels=channels, bits=bits)
+    digest = hashlib.sha256()
+    for folder, file in found:
+        digest.update(f"{folder.name}/{file.name}\0".encode())
+    digest.update(x.tobytes())
+    return Cases(
+        x=x,
+        y=labels,
+        patient=np.asarray(patient, dtype=np.str_),
+        classes=classes,
+        modality="image",
+        provenance=Provenance(
+            source=str(root),
+            checksum=f"sha256 of names and pixels: {digest.hexdigest()}",
+            preprocessing=describe_reading(size, channels, bits),
+            notes=notes,
+        ),
+    )
+
+
+def _find(root: Path) -> tuple[list[tuple[Path, Path]], tuple[str, ...]]:
+    """(class folder, picture) of every case, in the order of their names; and what to note of the layout."""
+    top = _visible_folders(root)
+    splits = [folder for folder in top if folder.name.lower() in SPLIT_NAMES and _visible_folders(folder)]
+    if not splits:
+        found = [pair for folder in top for pair in _pictures(folder)]
+        notes: tuple[str, ...] = ()
+    elif len(splits) < len(top):
+        odd = next(folder.name for folder in top if folder not in splits)
+        raise UserError(
+            f"{root}: '{odd}' lies beside the splits {_names(splits)}. Move one or the other away."
+        )
+    else:
+        found = [pair for split in splits for folder in _visible_folders(split) for pair in _pictures(folder)]
+        notes = (f"The splits {_names(splits)} of the source were merged.",)
+    if not found:
+        raise UserError(
+            f"{root}: no class folders. Put the pictures of each condition into a folder of its own."
+        )
+    return found, (*notes, *_left_out(root, {file for _, file in found}))
+
+
+def _left_out(root: Path, read: set[Path]) -> tuple[str, ...]:
+    """A note of files that are no pictures, or lie outside the class folders."""
+    other = [
+        file
+        for file in sorted(root.rglob("*"))
+        if file.is_file()
+        and file not in read
+        and not any(part.startswith(".") or part == "__MACOSX" for part in file.relative_to(root).parts)
+    ]
+    return (f"{len(other)} other files were left out, such as {other[0].name}.",) if other else ()
+
+
+def _pictures(folder: Path) -> list[tuple[Path, Path]]:
+    nested = _visible_folders(folder)
+    if nested:
+        raise UserError(f"{folder}: holds the folder '{nested[0].name}'. Put its pictures directly into it.")
+    files = sorted(file for file in folder.iterdir() if file.is_file() and not file.name.startswith("."))
+    pictures = [file for file in files if file.suffix.lower() in PICTURE_SUFFIXES]
+    if not pictures:
+        other = f" but {len(files)} other files, such as {files[0].name}" if files else ""
+        raise UserError(f"{folder}: no PNG, JPEG or TIFF pictures{other}. Add some or remove the folder.")
+    return [(folder, file) for file in pictures]
+
+
+def _visible_folders(folder: Path) -> list[Path]:
+    return sorted(
+        child
+        for child in folder.iterdir()
+        if child.is_dir() and not child.name.startswith(".") and child.name != "__MACOSX"
+    )
+
+
+def _names(folders: list[Path]) -> str:
+    return ", ".join(folder.name for folder in folders)
