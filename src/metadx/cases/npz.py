@@ -1,0 +1,81 @@
+"""Reading NumPy archives (.npz) in bounded memory: what a header claims is checked before anything is read."""
+
+from __future__ import annotations
+
+import math
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from metadx.errors import UserError
+
+MAX_BYTES = 4 * 1024**3
+
+
+def read_arrays(
+    path: str | Path, keys: Iterable[str], *, optional: Iterable[str] = (), limit: int = MAX_BYTES
+) -> dict[str, NDArray[Any]]:
+    """The named arrays of an archive. Pickled objects are never read.
+
+    Args:
+        path: the .npz file.
+        keys: arrays that must be there.
+        optional: arrays to read if they are there.
+        limit: the most bytes that the arrays may take together.
+
+    Raises:
+        UserError: no such file, no archive, a missing array, a damaged or pickled one, one whose header does not
+            agree with its size in the archive, or more than `limit` bytes.
+    """
+    file = Path(path)
+    wanted = list(keys)
+    if not file.is_file():
+        raise UserError(f"{file}: no such file. Mend the path.")
+    try:
+        with zipfile.ZipFile(file) as archive:
+            sizes = {info.filename.removesuffix(".npy"): info.file_size for info in archive.infolist()}
+            missing = [key for key in wanted if key not in sizes]
+            if missing:
+                raise UserError(
+                    f"{file}: no array {missing[0]!r} (found {', '.join(sorted(sizes)[:12])}). "
+                    "Is this another data set's file?"
+                )
+            wanted += [key for key in optional if key in sizes]
+            total = sum(sizes[key] for key in wanted)
+            if total > limit:
+                raise UserError(
+                    f"{file}: its arrays claim {total / 1024**3:.1f} GiB; at most {limit / 1024**3:.1f} are read."
+                )
+            return {key: _read(archive, key, sizes[key], file) for key in wanted}
+    except UserError:
+        raise
+    except Exception as why:  # zip and header parsers raise nearly anything on hostile bytes
+        reason = " ".join(str(why).split())[:120] or type(why).__name__
+        raise UserError(f"{file}: not a sound .npz archive ({reason}). Get it again.") from why
+
+
+def _read(archive: zipfile.ZipFile, key: str, size: int, path: Path) -> NDArray[Any]:
+    with archive.open(f"{key}.npy") as member:
+        shape, dtype, header = _header(member)
+    if dtype.hasobject:
+        raise UserError(f"{path}: array {key!r} holds pickled objects, which can run code. It is not read.")
+    if header + math.prod(shape) * dtype.itemsize != size:
+        raise UserError(
+            f"{path}: array {key!r} claims shape {shape} but {size:,} bytes. The file is damaged: get it again."
+        )
+    with archive.open(f"{key}.npy") as member:
+        array: NDArray[Any] = np.lib.format.read_array(member, allow_pickle=False)
+        return array
+
+
+def _header(member: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any], int]:
+    version = np.lib.format.read_magic(member)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read(member)
+    if any(side < 0 for side in shape):
+        raise ValueError(f"negative shape {shape}")
+    return shape, dtype, member.tell()
