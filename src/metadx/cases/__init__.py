@@ -1,16 +1,48 @@
 """What was observed: cases, readers for each kind of file, and the catalogue of public data sets."""
 
 from metadx.cases.cases import EVERY_CASE_ITS_OWN_PATIENT, Cases, Modality, Provenance
+from metadx.cases.catalogue import get, load
+from metadx.cases.dataset import AlteredCopy, DataSet, OfficialFile, entries, entry
+from metadx.cases.folders import read_folders
+from metadx.cases.holdings import Holding, find
+from metadx.cases.medmnist import read_medmnist
+from metadx.cases.omniglot import EVALUATION_ALPHABETS, read_omniglot, rotations, unrotated
+from metadx.cases.packed import read_packed
+from metadx.cases.pictures import read_picture, read_pictures
 from metadx.cases.preprocess import Pixels, TableTransform, Transform, fit_table, fit_transform
+from metadx.cases.tables import read_table
+from metadx.cases.thyroid import diagnosis, letters, read_thyroid
 
 __all__ = [
+    "EVALUATION_ALPHABETS",
     "EVERY_CASE_ITS_OWN_PATIENT",
+    "AlteredCopy",
     "Cases",
+    "DataSet",
+    "Holding",
     "Modality",
+    "OfficialFile",
     "Pixels",
     "Provenance",
     "TableTransform",
     "Transform",
+    "diagnosis",
+    "entries",
+    "entry",
+    "find",
     "fit_table",
     "fit_transform",
+    "get",
+    "letters",
+    "load",
+    "read_folders",
+    "read_medmnist",
+    "read_omniglot",
+    "read_packed",
+    "read_picture",
+    "read_pictures",
+    "read_table",
+    "read_thyroid",
+    "rotations",
+    "unrotated",
 ]

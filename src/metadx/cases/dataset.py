@@ -1,0 +1,104 @@
+"""What the catalogue says of one public data set."""
+
+from __future__ import annotations
+
+import functools
+import importlib.resources
+from difflib import get_close_matches
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict
+
+from metadx.cases.cases import Modality
+from metadx.errors import UserError
+
+
+class OfficialFile(BaseModel):
+    """A file as its source publishes it.
+
+    `checksum` is "md5:..." or "sha256:..."; `url` is None where it cannot be downloaded without a browser.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    checksum: str
+    url: str | None = None
+
+
+class AlteredCopy(BaseModel):
+    """A copy known not to be the official file: its path below METADX_DATA, and what was done to it.
+
+    `complete` copies should still hold the official number of pictures of each class.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    path: str
+    why: str
+    complete: bool = False
+
+
+class DataSet(BaseModel):
+    """One data set: what it is, where its source and copies are, and how it is read.
+
+    `folder` is its place below METADX_DATA. `patients` is the rule for patient ids in words; where `patient_ids`
+    is false there are none, and a user must vouch for the data. `counts` are the pictures of each class, which
+    verify a set that is a folder; `unpack` is the folder inside its archive. `options` go to the reader.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    title: str
+    modality: Modality
+    cases: int
+    size: str
+    classes: int
+    classes_note: str = ""
+    source: str
+    licence: str
+    citation: str
+    patients: str
+    patient_ids: bool = True
+    reader: Literal["thyroid", "omniglot", "medmnist", "folders", "packed"]
+    installed: bool = False
+    folder: str
+    files: tuple[OfficialFile, ...] = ()
+    unpack: str | None = None
+    counts: dict[str, int] | None = None
+    altered: tuple[AlteredCopy, ...] = ()
+    options: dict[str, Any] = {}
+
+    @property
+    def verified_by(self) -> str:
+        """How a copy proves to be the official one, in words."""
+        if self.counts and self.files:
+            return "checksum of the official archive, and pictures per class once unpacked"
+        if self.files:
+            return "checksum of " + ", ".join(f"{file.name} ({file.checksum})" for file in self.files)
+        if self.counts:
+            return "pictures per class only: its source publishes no checksum"
+        return "nothing: its source's files are not read, only an altered copy"
+
+
+@functools.cache
+def entries() -> dict[str, DataSet]:
+    """Every data set of the catalogue, by name."""
+    text = importlib.resources.files("metadx.cases").joinpath("catalogue.yaml").read_text(encoding="utf-8")
+    return {name: DataSet(name=name, **fields) for name, fields in yaml.safe_load(text).items()}
+
+
+def entry(name: str) -> DataSet:
+    """The data set of that name.
+
+    Raises:
+        UserError: there is none; names the nearest.
+    """
+    known = entries()
+    if name in known:
+        return known[name]
+    near = get_close_matches(name.lower(), known, n=3, cutoff=0.5)
+    hint = f"Did you mean {' or '.join(near)}?" if near else "`metadx data list` shows them all."
+    raise UserError(f"no data set '{name[:60]}' in the catalogue. {hint}")
