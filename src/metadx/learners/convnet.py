@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -12,10 +13,15 @@ from metadx.learners.norm import BatchNorm
 
 NORMS: dict[str, Callable[[int], nn.Module]] = {
     "batch": BatchNorm,
-    "group": lambda channels: nn.GroupNorm(min(8, channels), channels),
+    "group": lambda channels: nn.GroupNorm(_groups(channels), channels),
     "none": lambda _: nn.Identity(),
 }
 DOWNSAMPLES = ("pool", "stride")
+
+
+def _groups(channels: int) -> int:
+    """Up to eight groups of two channels or more: alone, a channel of one pixel is normalised to nothing."""
+    return max(1, math.gcd(16, channels) // 2)
 
 
 class ConvNet(nn.Module):
