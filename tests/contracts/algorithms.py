@@ -1,0 +1,116 @@
+"""Every algorithm there is, as one row each: what the contract suite runs over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from contracts.examples import WAYS, WIDTH, Learner, double
+from torch import nn
+
+from metadx.algorithms import (
+    ANIL,
+    CROSS_ENTROPY,
+    MAML,
+    Algorithm,
+    BoostedTrees,
+    FineTune,
+    LinearProbe,
+    LogisticRegression,
+    NearestCentroid,
+    ProtoNet,
+    Reptile,
+    Scratch,
+)
+from metadx.learners import Tensors
+from metadx.tasks import Task
+
+CLASSES = 6
+"""Meta-training conditions that transfer learning pools."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One algorithm with small settings.
+
+    Args:
+        name: what test ids call it.
+        kind: the class.
+        settings: its hyper-parameters.
+        network: whether its network gives logits or an embedding, or there is none.
+        ablation: settings under which it does not adapt; compared with chance where empty.
+        ordered: whether the order of the support cases is part of the algorithm.
+    """
+
+    name: str
+    kind: Callable[..., Algorithm]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    network: Literal["logits", "embedding", "none"] = "logits"
+    ablation: Mapping[str, Any] = field(default_factory=dict)
+    ordered: bool = False
+
+    def accepts(self, name: str) -> bool:
+        """Whether the user can choose this hyper-parameter."""
+        return name in {f.name for f in fields(self.kind)}  # type: ignore[arg-type]
+
+    def on(self, network: nn.Module, **settings: Any) -> Algorithm:
+        """The algorithm on a given network."""
+        given = {} if self.network == "none" else {"network": network}
+        return self.kind(**given, **{**self.settings, **settings})
+
+    def over(self, learner: Learner, activation: str = "tanh", **settings: Any) -> Algorithm:
+        """The algorithm on a learner of the size that it needs."""
+        outputs = WAYS if self.network == "logits" else None
+        return self.on(learner(outputs, activation), **settings)
+
+
+_POOLED = {"width": WIDTH, "classes": CLASSES}
+
+ROWS = (
+    Row("MAML", MAML, {"inner_lr": 0.2, "inner_steps": 2}, ablation={"inner_steps": 0}),
+    Row(
+        "MAML-first-order",
+        MAML,
+        {"inner_lr": 0.2, "inner_steps": 2, "first_order": True},
+        ablation={"inner_steps": 0},
+    ),
+    Row("ANIL", ANIL, {"inner_lr": 0.2, "inner_steps": 2}, ablation={"inner_steps": 0}),
+    Row(
+        "Reptile",
+        Reptile,
+        {"inner_lr": 0.01, "inner_steps": 4, "eval_steps": 6, "inner_batch": 4},
+        ablation={"eval_steps": 0},
+        ordered=True,
+    ),
+    Row("ProtoNet", ProtoNet, network="embedding"),
+    Row("LinearProbe", LinearProbe, _POOLED, network="embedding"),
+    Row("FineTune", FineTune, {**_POOLED, "steps": 5}, network="embedding", ablation={"steps": 0}),
+    Row("Scratch", Scratch, {"steps": 8}, ablation={"steps": 0}),
+    Row("LogisticRegression", LogisticRegression, network="none"),
+    Row("NearestCentroid", NearestCentroid, network="none"),
+    Row("BoostedTrees", BoostedTrees, {"trees": 5}, network="none"),
+)
+
+
+def start(algorithm: Algorithm) -> tuple[Tensors, Tensors]:
+    """Initial parameters and state in double precision; zero tensors are moved off zero."""
+    params, state = algorithm.init(np.random.default_rng(0))
+    generator = torch.Generator().manual_seed(2)
+    moved = {
+        name: t if t.any() else t + 0.1 * torch.randn(t.shape, generator=generator)
+        for name, t in params.items()
+    }
+    return double(moved), double(state)
+
+
+def query_loss(algorithm: Algorithm, output: torch.Tensor, task: Task) -> torch.Tensor:
+    """The loss of an output on the task's query set."""
+    return algorithm.loss.value(output, task.query)
+
+
+def is_classifier(algorithm: Algorithm) -> bool:
+    """Whether outputs are logits."""
+    return algorithm.loss is CROSS_ENTROPY
