@@ -90,7 +90,10 @@ def encode(
     text: list[str] = []
     for name, cells in columns.items():
         what = f"{source}: column '{name}'"
-        if _is_text(cells, what):
+        plain = _all_numbers(cells)
+        if plain is not None:
+            values, made = plain[:, None], (name,)
+        elif _is_text(cells, what):
             values, made = levels(cells, name)
             text.append(name)
         else:
@@ -102,6 +105,17 @@ def encode(
         twice = next(name for name in names if names.count(name) > 1)
         raise UserError(f"{source}: two columns become '{twice}'. Rename one.")
     return np.concatenate(parts, axis=1), tuple(names), done
+
+
+def _all_numbers(cells: NDArray[np.object_]) -> NDArray[np.float64] | None:
+    """The whole column at once, if every cell is a finite number; None otherwise."""
+    if any("_" in cell for cell in cells):
+        return None
+    try:
+        values = cells.astype(np.float64)
+    except ValueError:
+        return None
+    return values if np.isfinite(values).all() else None
 
 
 def _is_text(cells: NDArray[np.object_], what: str) -> bool:

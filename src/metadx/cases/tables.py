@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
+from datetime import UTC, datetime
 from pathlib import Path, PureWindowsPath
 
 import numpy as np
@@ -76,35 +78,37 @@ def read_table(
 
 def _parse(path: Path) -> Columns:
     """Every column as text, stripped; "" where the cell is empty."""
-    import pandas as pd  # half a second that other readers need not wait for
-
     try:
-        frame = pd.read_csv(path, header=None, dtype=object, keep_default_na=False, encoding="utf-8-sig")
-    except (pd.errors.ParserError, pd.errors.EmptyDataError) as why:
-        reason = " ".join(str(why).removeprefix("Error tokenizing data. C error: ").split())
-        raise UserError(f"{path}: not a sound CSV ({reason}). Give every row the header's columns.") from why
-    rows = frame.to_numpy(dtype=object)
-    names = _header([str(name).strip() for name in rows[0]], path)
-    body = rows[1:]
-    if len(body) == 0:
-        raise UserError(f"{path}: no cases below the header. Add one line per case.")
-    short = np.flatnonzero([not isinstance(cell, str) for cell in body[:, -1]])
-    if len(short):
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = [row for row in csv.reader(file, strict=True) if row and row != [""]]
+    except csv.Error as why:
         raise UserError(
-            f"{path}: row {short[0] + 1} has fewer columns than the header ({len(names)}). Mend it."
-        )
+            f"{path}: not a sound CSV ({why}). Mend the quotes, or save it as CSV again."
+        ) from why
+    names = _header([name.strip() for name in rows[0]] if rows else [], path)
+    body = rows[1:]
+    if not body:
+        raise UserError(f"{path}: no cases below the header. Add one line per case.")
+    for number, row in enumerate(body, start=1):
+        if len(row) != len(names):
+            raise UserError(
+                f"{path}: row {number} has {len(row)} cells, the header {len(names)}. Mend that row."
+            )
     return {
-        name: np.asarray([str(cell).strip() for cell in body[:, at]], dtype=object)
-        for at, name in enumerate(names)
+        name: np.asarray([row[at].strip() for row in body], dtype=object) for at, name in enumerate(names)
     }
 
 
 def _header(names: list[str], path: Path) -> list[str]:
+    if not names:
+        raise UserError(f"{path}: the file is empty. Give a header line and one line per case.")
+    seen: set[str] = set()
     for number, name in enumerate(names, start=1):
         if not name:
             raise UserError(f"{path}: column {number} has no name. Name it or remove it.")
-        if name in names[: number - 1]:
-            raise UserError(f"{path}: two columns are named '{name}'. Rename or remove one.")
+        if name in seen:
+            raise UserError(f"{path}: two columns are named '{name[:60]}'. Rename or remove one.")
+        seen.add(name)
     if len(names) == 1 and any(mark in names[0] for mark in ";\t"):
         raise UserError(
             f"{path}: the header has no commas ('{names[0][:60]}'). Separate columns with commas."
@@ -144,21 +148,23 @@ def _filled(columns: Columns, name: str, path: Path) -> NDArray[np.object_]:
 
 
 def _times(columns: Columns, path: Path) -> NDArray[np.generic]:
-    import pandas as pd
-
+    """Numbers as they are; dates as datetime64, in UTC where they name a time zone."""
     text = _filled(columns, "time", path)
     try:
         return text.astype(np.float64)
     except ValueError:
-        pass
-    time = pd.to_datetime(pd.Series(text), format="ISO8601", errors="coerce", utc=True)
-    bad = np.flatnonzero(time.isna().to_numpy())
-    if len(bad):
+        return np.asarray([_date(cell, row, path) for row, cell in enumerate(text, start=1)])
+
+
+def _date(cell: str, row: int, path: Path) -> np.datetime64:
+    try:
+        date = datetime.fromisoformat(cell)
+    except ValueError as why:
         raise UserError(
-            f"{path}: column 'time', row {bad[0] + 1}: '{text[bad[0]][:40]}' is neither a number nor a "
-            "date such as 2024-05-31. Mend it."
-        )
-    return time.dt.tz_localize(None).to_numpy(dtype="datetime64[us]")
+            f"{path}: column 'time', row {row}: '{cell[:40]}' is neither a number nor a date such as 2024-05-31. "
+            "Mend it."
+        ) from why
+    return np.datetime64(date if date.tzinfo is None else date.astimezone(UTC).replace(tzinfo=None), "us")
 
 
 def _inside(manifest: Path, text: str, row: int) -> Path:
