@@ -91,13 +91,14 @@ def encode(
     for name, cells in columns.items():
         what = f"{source}: column '{name}'"
         plain = _all_numbers(cells)
+        made: tuple[str, ...] = (name,)
         if plain is not None:
-            values, made = plain[:, None], (name,)
+            values = plain[:, None]
         elif _is_text(cells, what):
             values, made = levels(cells, name)
             text.append(name)
         else:
-            values, made = numbers(cells, what)[:, None], (name,)
+            values = numbers(cells, what)[:, None]
         parts.append(values)
         names.extend(made)
     done = (f"text columns made one 0/1 column per level: {', '.join(text)}",) if text else ()
