@@ -126,6 +126,6 @@ def solve(
     return algorithm.predict(params, state, adapted, task.query.x)
 
 
-def nothing_to_learn() -> Update:
+def nothing_to_learn(state: Tensors) -> Update:
     """The `update` of an algorithm that has nothing to meta-learn."""
-    return {}, {}, {}
+    return {}, state, {}

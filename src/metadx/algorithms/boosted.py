@@ -79,4 +79,4 @@ class BoostedTrees(Algorithm):
         rng: np.random.Generator | None = None,
         step: int = 0,
     ) -> Update:
-        return nothing_to_learn()
+        return nothing_to_learn(state)

@@ -73,4 +73,4 @@ class NearestCentroid(Algorithm):
         rng: np.random.Generator | None = None,
         step: int = 0,
     ) -> Update:
-        return nothing_to_learn()
+        return nothing_to_learn(state)

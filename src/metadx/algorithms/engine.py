@@ -100,8 +100,8 @@ class Engine:
         step: int = 0,
     ) -> tuple[Tensors, Tensors, Metrics]:
         """The aggregated direction, the next state and the mean metrics of a batch of tasks."""
-        directions, states, metrics = self.directions(params, state, batch, rng=rng, step=step)
-        return self.aggregate(directions), mean(states), mean(metrics)
+        directions, changed, metrics = self.directions(params, state, batch, rng=rng, step=step)
+        return self.aggregate(directions), state | mean(changed), mean(metrics)
 
     def directions(
         self,
@@ -112,10 +112,11 @@ class Engine:
         rng: np.random.Generator | None = None,
         step: int = 0,
     ) -> tuple[Tensors, Tensors, Metrics]:
-        """Directions, states and metrics of each task, stacked."""
+        """Directions, those tensors of the state that changed, and metrics of each task, stacked."""
 
         def one(task: Task) -> tuple[Tensors, Tensors, Metrics]:
-            return self.algorithm.update(params, state, task, rng=rng, step=step)
+            direction, after, metrics = self.algorithm.update(params, state, task, rng=rng, step=step)
+            return direction, {name: t for name, t in after.items() if t is not state.get(name)}, metrics
 
         return over_tasks(one, batch, self.way)
 
@@ -145,7 +146,7 @@ def as_predictor(
     def predict(tasks: Sequence[Task]) -> list[Any]:
         outputs: list[Tensor] = engine.predict(params, state, tasks)
         if algorithm.loss.classification:
-            outputs = [torch.softmax(output.double(), -1) for output in outputs]
-        return [output.numpy() for output in outputs]
+            outputs = [torch.softmax(output.cpu().double(), -1) for output in outputs]
+        return [output.cpu().numpy() for output in outputs]
 
     return predict

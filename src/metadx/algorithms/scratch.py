@@ -77,4 +77,4 @@ class Scratch(Algorithm):
         rng: np.random.Generator | None = None,
         step: int = 0,
     ) -> Update:
-        return nothing_to_learn()
+        return nothing_to_learn(state)
