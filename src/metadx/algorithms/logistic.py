@@ -40,15 +40,16 @@ def labels(support: Examples) -> NDArray[np.int64]:
 
 
 def fit_estimator(estimator: Any, support: Examples) -> Standardised:
-    """Fits a scikit-learn classifier to the support set, centred and divided by its overall deviation.
+    """Fits a scikit-learn classifier to the real support cases, centred and divided by their overall deviation.
 
     One number scales all columns: with a handful of cases a deviation per column is mostly noise.
     """
-    x = rows(support.x)
+    real = support.mask.cpu().numpy() > 0
+    x = rows(support.x)[real]
     mean, scale = x.mean(0), max(float((x - x.mean(0)).std()), 1e-8)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        estimator.fit((x - mean) / scale, labels(support))
+        estimator.fit((x - mean) / scale, labels(support)[real])
     return Standardised(estimator, mean, scale)
 
 
@@ -116,4 +117,4 @@ class LogisticRegression(Algorithm):
         rng: np.random.Generator | None = None,
         step: int = 0,
     ) -> Update:
-        return nothing_to_learn()
+        return nothing_to_learn(state)
