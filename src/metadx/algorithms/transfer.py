@@ -24,7 +24,8 @@ _WEIGHT, _BIAS = "classifier.weight", "classifier.bias"
 def pretraining_init(net: Functional, width: int, classes: int) -> tuple[Tensors, Tensors]:
     """The network's tensors and a zero classifier over the meta-training conditions."""
     params, state = net.init()
-    return params | {_WEIGHT: torch.zeros(classes, width), _BIAS: torch.zeros(classes)}, state
+    like = next(iter((params | state).values()), torch.zeros(()))
+    return params | {_WEIGHT: like.new_zeros(classes, width), _BIAS: like.new_zeros(classes)}, state
 
 
 def classification_gradient(
