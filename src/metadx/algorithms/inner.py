@@ -68,8 +68,11 @@ def adam(
         gradient = torch.func.grad(objectives(i))(fast)
         first = {name: beta1 * first[name] + (1 - beta1) * g for name, g in gradient.items()}
         second = {name: beta2 * second[name] + (1 - beta2) * g.square() for name, g in gradient.items()}
-        scale = lr * (1 - beta2 ** (i + 1)) ** 0.5 / (1 - beta1 ** (i + 1))
-        fast = {name: v - scale * first[name] / (second[name].sqrt() + eps) for name, v in fast.items()}
+        unbias1, unbias2 = 1 - beta1 ** (i + 1), 1 - beta2 ** (i + 1)
+        fast = {
+            name: value - lr * (first[name] / unbias1) / ((second[name] / unbias2).sqrt() + eps)
+            for name, value in fast.items()
+        }
     return fast
 
 
