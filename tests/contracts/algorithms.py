@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from contracts.examples import WAYS, WIDTH, Learner, double
 from torch import nn
 
+from contracts.examples import WAYS, WIDTH, Learner, double
 from metadx.algorithms import (
     ANIL,
     CROSS_ENTROPY,

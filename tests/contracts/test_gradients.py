@@ -7,10 +7,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from contracts.algorithms import CLASSES, ROWS, Row, start
-from contracts.examples import LEARNERS, Learner, all_close, draw_task, pooled, ragged
 from torch import Tensor, nn
 
+from contracts.algorithms import CLASSES, ROWS, Row, start
+from contracts.examples import LEARNERS, Learner, all_close, draw_task, pooled, ragged
 from metadx.algorithms import Algorithm, Engine, solve
 from metadx.learners import Tensors
 from metadx.tasks import Examples, Task, stack
