@@ -82,16 +82,16 @@ class LayerNorm(nn.Module):
 
 
 def replace_batch_norm(module: nn.Module) -> nn.Module:
-    """Replaces every torch batch norm inside `module` by `BatchNorm`, with its weights; returns the module.
+    """The module with every torch batch norm inside it, or it itself, replaced by a `BatchNorm` of its weights.
 
     torch's own layers update their running statistics in place, which would let one task leak into the next.
     """
-    for name, child in module.named_children():
-        if isinstance(child, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d):
-            ours = BatchNorm(child.num_features, child.affine, child.eps)
-            if child.affine:
-                ours.weight, ours.bias = child.weight, child.bias
-            setattr(module, name, ours)
-        else:
-            replace_batch_norm(child)
+    if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d | nn.SyncBatchNorm):
+        ours = BatchNorm(module.num_features, module.affine, module.eps)
+        if module.affine:
+            ours.weight, ours.bias = module.weight, module.bias
+        return ours
+    for name, child in module._modules.items():  # a layer used twice appears twice, unlike in named_children
+        if child is not None:
+            module._modules[name] = replace_batch_norm(child)
     return module
