@@ -58,7 +58,10 @@ class ANIL(Algorithm):
         positive(self, "inner_lr")
         at_least(0, self, "inner_steps", "eval_steps")
         if not self.head_names:
-            raise UserError(f"ANIL: no parameter begins with {self.head!r}; the network has {self.net.names}")
+            raise UserError(
+                f"ANIL: head must be the beginning of names of trainable parameters, not {self.head!r}; "
+                f"the network has {', '.join(self.net.init()[0]) or 'none'}"
+            )
 
     @cached_property
     def net(self) -> Functional:
@@ -67,9 +70,7 @@ class ANIL(Algorithm):
     @cached_property
     def head_names(self) -> set[str]:
         """Names of the parameters that adapt."""
-        if not self.head:
-            return self.net.head_names()
-        return {name for name in self.net.names if name.startswith(self.head)}
+        return self.net.head_names(self.head)
 
     def init(self, rng: np.random.Generator) -> tuple[Tensors, Tensors]:
         return self.net.init()

@@ -48,11 +48,16 @@ class Functional:
         state |= {k: v.detach().clone() for k, v in self._module.named_buffers()}
         return params, state
 
-    def head_names(self) -> set[str]:
-        """Names of the parameters of the module's last layer."""
-        names = [name for name, _ in self._module.named_parameters()]
-        last = names[-1].rpartition(".")[0]
-        return {name for name in names if name.rpartition(".")[0] == last}
+    def head_names(self, prefix: str = "") -> set[str]:
+        """Names of the trainable parameters that begin with `prefix`; those of the last layer by default."""
+        named = dict(self._module.named_parameters())
+        last = next(reversed(named), "").rpartition(".")[0]
+        return {
+            name
+            for name, parameter in named.items()
+            if parameter.requires_grad
+            and (name.startswith(prefix) if prefix else name.rpartition(".")[0] == last)
+        }
 
     def __call__(self, tensors: Tensors, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """The module's output for `x`; batch statistics come from the rows where `mask` is 1."""
