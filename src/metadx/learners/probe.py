@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 
 import torch
@@ -10,9 +11,6 @@ from torch import nn
 
 def output_width(module: nn.Module, shape: Sequence[int]) -> int:
     """Columns of the module's output for cases of the given shape; the module is left as it was."""
-    training = module.training
-    module.eval()
+    like = next(module.parameters(), torch.zeros(()))
     with torch.no_grad():
-        width = module(torch.zeros(2, *shape)).shape[-1]
-    module.train(training)
-    return int(width)
+        return int(copy.deepcopy(module).eval()(like.new_zeros(2, *shape)).shape[-1])
