@@ -1,0 +1,85 @@
+"""What cannot work is refused at the door, by name and value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from contracts.algorithms import CLASSES, ROWS, Row, start
+from contracts.examples import PLAIN, WIDTH, draw_task
+from metadx.algorithms import (
+    ANIL,
+    MAML,
+    BoostedTrees,
+    FineTune,
+    LinearProbe,
+    LogisticRegression,
+    NearestCentroid,
+    Reptile,
+    Scratch,
+    solve,
+)
+from metadx.errors import UserError
+
+NETWORK = {"network": nn.Linear(2, 2)}
+POOLED = {"width": WIDTH, "classes": CLASSES}
+BAD = [
+    (MAML, NETWORK, "inner_lr", 0.0),
+    (MAML, NETWORK, "inner_lr", float("nan")),
+    (MAML, NETWORK, "inner_steps", -1),
+    (MAML, NETWORK, "eval_steps", -2),
+    (ANIL, NETWORK, "inner_lr", -0.1),
+    (ANIL, NETWORK, "inner_steps", -1),
+    (ANIL, NETWORK, "head", "nowhere."),
+    (Reptile, NETWORK, "inner_lr", 0.0),
+    (Reptile, NETWORK, "inner_batch", 0),
+    (Reptile, NETWORK, "eval_steps", -1),
+    (LinearProbe, NETWORK | POOLED, "c", 0.0),
+    (LinearProbe, NETWORK | POOLED, "width", 0),
+    (FineTune, NETWORK | POOLED, "lr", -1.0),
+    (FineTune, NETWORK | POOLED, "classes", 0),
+    (FineTune, NETWORK | POOLED, "steps", -1),
+    (Scratch, NETWORK, "lr", 0.0),
+    (Scratch, NETWORK, "steps", -5),
+    (LogisticRegression, {}, "c", -1.0),
+    (NearestCentroid, {}, "sharpness", 0.0),
+    (BoostedTrees, {}, "trees", 0),
+    (BoostedTrees, {}, "leaf", 0),
+]
+
+
+@pytest.mark.parametrize(("kind", "good", "field", "value"), BAD)
+def test_a_bad_value_is_refused_by_class_field_and_value(
+    kind: Callable[..., Any], good: Mapping[str, Any], field: str, value: Any
+) -> None:
+    with pytest.raises(UserError) as caught:
+        kind(**{**good, field: value})
+    for part in (kind.__name__, field, str(value)):
+        assert part in str(caught.value)
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row.network == "logits"], ids=lambda row: row.name)
+def test_a_task_of_more_ways_than_outputs_is_refused(row: Row, rng: np.random.Generator) -> None:
+    algorithm = row.on(PLAIN(3))
+    with pytest.raises(UserError, match="3 outputs but the task has 5 ways"):
+        solve(algorithm, *start(algorithm), draw_task(rng, PLAIN.shape, ways=5))
+
+
+def test_anil_refuses_a_frozen_head() -> None:
+    network = PLAIN(3)
+    network.head.requires_grad_(False)
+    with pytest.raises(UserError, match="ANIL: head"):
+        ANIL(network)
+
+
+def test_anil_adapts_the_head_it_is_told_to(rng: np.random.Generator) -> None:
+    algorithm = ANIL(PLAIN(3), head="features.2")
+    params, state = start(algorithm)
+    adapted = algorithm.adapt(params, state, draw_task(rng, PLAIN.shape).support, train=True)
+    moved = {name for name in params if not torch.equal(params[name], adapted.tensors[name])}
+    assert moved == {"features.2.weight", "features.2.bias"}
