@@ -84,7 +84,9 @@ def condition_table(result: EvaluationResult, shot: int, conditions: list[str]) 
                 cells.append(Cell(words.MISSING, None, None, "never drawn", role))
                 continue
             share = item.right / item.total
-            cells.append(Cell(f"{100 * share:.0f}", share, None, f"{item.right} of {item.total}", role))
+            cells.append(
+                Cell(f"{100 * share:.0f}", share, None, f"{item.right}\u00a0of\u00a0{item.total}", role)
+            )
         rows.append((condition, tuple(cells)))
     titles = tuple(reading.title(result, name) for name in reading.names(result))
     caption = f"Recognised of 100 cases, with {words.labelled(result, shot)}"

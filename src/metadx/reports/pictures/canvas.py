@@ -23,6 +23,7 @@ _STYLE = {
     "font.size": 12,
     "text.color": INK,
     "axes.edgecolor": "#aab0b8",
+    "axes.labelcolor": INK,
     "axes.linewidth": 0.8,
     "axes.spines.top": False,
     "axes.spines.right": False,

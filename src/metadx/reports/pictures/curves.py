@@ -15,6 +15,7 @@ from metadx.reports import reading, words
 from metadx.reports.pictures.canvas import BLUE, SOFT, VERMILLION, axes, draw
 from metadx.reports.pictures.labels import Label, height_of, place
 
+_BLUES, _REDS = (BLUE, "#00324f", "#3a86b8"), (VERMILLION, "#7a3100", "#d0702a")
 _SHADES = ("#70777f", "#9aa1a9")
 _SHAPES = "os^v"
 _FAR = 0.6
@@ -86,7 +87,11 @@ def _curve(
 ) -> Label | None:
     strong = method.name in result.recommended.values()
     simple = method.name in result.baseline.values() and not strong
-    colour = BLUE if strong else VERMILLION if simple else _SHADES[order % 2]
+    chosen = result.recommended if strong else result.baseline
+    colour = _SHADES[order % 2]
+    if strong or simple:
+        shades = _BLUES if strong else _REDS
+        colour = shades[list(dict.fromkeys(chosen.values())).index(method.name) % len(shades)]
     layer = 5 if strong else 4 if simple else 3
     factor = words.scale(metric)
     points: list[tuple[int, float]] = []
@@ -110,7 +115,6 @@ def _curve(
     shape = "o" if strong else "D" if simple else _SHAPES[order % 4]
     dash = "--" if simple else "-"
     ax.plot(x, y, dash, color=colour, lw=width, marker=shape, ms=4.5, clip_on=False, zorder=layer)
-    chosen = result.recommended if strong else result.baseline
     large = [point for point in points if chosen.get(point[0]) == method.name]
     if large:
         x, y = zip(*large, strict=True)
