@@ -34,8 +34,8 @@ class BoostedTrees(Algorithm):
     transductive: ClassVar = False
     loss: ClassVar[Loss] = CROSS_ENTROPY
 
-    trees: int = 30
-    lr: float = 0.2
+    trees: int = 15
+    lr: float = 0.3
     leaf: int = 2
 
     def __post_init__(self) -> None:

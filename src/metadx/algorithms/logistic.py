@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, final
@@ -11,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression as SklearnLogisticRegression
+from threadpoolctl import ThreadpoolController
 from torch import Tensor
 
 from metadx.algorithms.algorithm import Algorithm, Update, nothing_to_learn
@@ -18,6 +20,17 @@ from metadx.algorithms.checks import positive
 from metadx.algorithms.losses import CROSS_ENTROPY, Loss
 from metadx.learners import Reference, Tensors
 from metadx.tasks import Examples
+
+
+@functools.cache
+def _thread_pools() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
+def one_thread() -> Any:
+    """Keeps BLAS and OpenMP to one thread: on a handful of cases, threads wait for each other up to 20 times
+    longer than they work."""
+    return _thread_pools().limit(limits=1)
 
 
 class Standardised(NamedTuple):
@@ -60,7 +73,8 @@ def fit_logistic(support: Examples, c: float) -> Standardised:
 
 def predict_estimator(model: Standardised, x: Tensor, ways: int) -> Tensor:
     """Log-probabilities of the ways, shape (cases, ways); very negative for a way without support cases."""
-    probability = model.estimator.predict_proba((rows(x) - model.mean) / model.scale)
+    with one_thread():
+        probability = model.estimator.predict_proba((rows(x) - model.mean) / model.scale)
     full = np.zeros((len(probability), ways))
     full[:, model.estimator.classes_] = probability
     return torch.log(torch.from_numpy(full).clamp(min=1e-30)).to(x.dtype)

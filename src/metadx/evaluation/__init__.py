@@ -11,13 +11,33 @@ from metadx.evaluation.metrics import (
 )
 from metadx.evaluation.paired import Scores, best, difference, evaluate
 from metadx.evaluation.predictor import Predictor, from_estimator
+from metadx.evaluation.result import (
+    CalibrationBin,
+    ConditionScore,
+    DataDescription,
+    Difference,
+    EvaluationResult,
+    Method,
+    Protocol,
+    Score,
+    SplitDescription,
+)
 
 __all__ = [
     "HIGHER_IS_BETTER",
     "TITLES",
+    "CalibrationBin",
+    "ConditionScore",
+    "DataDescription",
+    "Difference",
+    "EvaluationResult",
     "Interval",
+    "Method",
     "Predictor",
+    "Protocol",
+    "Score",
     "Scores",
+    "SplitDescription",
     "adaptive_ece",
     "best",
     "bootstrap_interval",

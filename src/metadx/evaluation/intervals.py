@@ -20,15 +20,19 @@ class Interval(NamedTuple):
 
 
 def mean_interval(values: NDArray[Any]) -> Interval:
-    """The mean over episodes with its Student t interval; episodes where the metric is undefined are left out."""
+    """The mean over episodes with its Student t interval; episodes where the metric is undefined are left out.
+
+    An infinite value, the error of a method that diverged, stays: the mean is then infinite too.
+    """
     kept = np.asarray(values, dtype=float)
-    kept = kept[np.isfinite(kept)]
+    kept = kept[~np.isnan(kept)]
     n = len(kept)
     if n == 0:
         return Interval(float("nan"), float("nan"), float("nan"), 0)
-    mean = float(kept.mean())
-    if n == 1:
-        return Interval(mean, float("nan"), float("nan"), 1)
+    with np.errstate(invalid="ignore"):
+        mean = float(kept.mean())
+    if n == 1 or not np.isfinite(mean):
+        return Interval(mean, float("nan"), float("nan"), n)
     half = float(stats.t.ppf(0.975, n - 1) * kept.std(ddof=1) / n**0.5)
     return Interval(mean, mean - half, mean + half, n)
 

@@ -60,8 +60,9 @@ def classification_metrics(probability: Array, label: Array) -> dict[str, float]
 
 
 def regression_metrics(value: Array, truth: Array) -> dict[str, float]:
-    """Metrics of one episode of values, shape (cases, outputs), in the units of the target."""
-    error = value - truth
+    """Metrics of one episode of values, shape (cases, outputs), in the units of the target; the error of a value
+    that is not a number is infinite."""
+    error = np.where(np.isnan(value), np.inf, value - truth)
     mse = float(np.mean(error**2))
     return {"mse": mse, "rmse": mse**0.5, "mae": float(np.mean(np.abs(error)))}
 

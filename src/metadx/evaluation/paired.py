@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from metadx.errors import UserError
 from metadx.evaluation.intervals import Interval, bootstrap_interval, mean_interval
 from metadx.evaluation.metrics import (
     HIGHER_IS_BETTER,
@@ -74,7 +75,11 @@ def evaluate(
         classification: whether outputs are probabilities of conditions or values.
         conditions: names of each task's ways, for per-condition results.
         progress: called with the number of episodes done since the last call.
+
+    A prediction that is not a number is scored, not left out: as every way alike, or as an infinite error.
     """
+    if not tasks:
+        raise UserError("there is nothing to evaluate on: give at least one task")
     values: list[dict[str, float]] = []
     confidence, right = [], []
     recall: dict[str, tuple[int, int]] = {}
@@ -85,6 +90,7 @@ def evaluate(
             if not classification:
                 values.append(regression_metrics(output, task.query.y.numpy()))
                 continue
+            output = np.where(np.isfinite(output).all(1, keepdims=True), output, 1 / task.ways)
             label = task.query.y.argmax(-1).numpy()
             values.append(classification_metrics(output, label))
             confidence.append(output.max(1))
@@ -102,13 +108,15 @@ def difference(a: Scores, b: Scores, metric: str) -> Interval:
     sign = 1.0 if HIGHER_IS_BETTER[metric] else -1.0
     if metric == "ece":
         raise ValueError("ece is a property of many episodes and has no paired difference")
-    return mean_interval(sign * (a.episode[metric] - b.episode[metric]))
+    with np.errstate(invalid="ignore"):  # where both diverged there is no difference to speak of
+        return mean_interval(sign * (a.episode[metric] - b.episode[metric]))
 
 
 def best(scores: Mapping[str, Scores], metric: str) -> str:
-    """The name of the method with the best mean."""
+    """The name of the method with the best mean; one without a mean is worse than any."""
     sign = 1.0 if HIGHER_IS_BETTER[metric] else -1.0
-    return max(scores, key=lambda name: sign * scores[name].interval(metric).value)
+    merit = {name: sign * s.interval(metric).value for name, s in scores.items()}
+    return max(merit, key=lambda name: -np.inf if np.isnan(merit[name]) else merit[name])
 
 
 def _count(

@@ -5,11 +5,13 @@ from metadx.tasks.episodes import load_episodes, save_episodes
 from metadx.tasks.meta_dataset import MetaDataset, MetaSplits, Split, as_dict
 from metadx.tasks.sinusoid import SinusoidEpisode, SinusoidSource
 from metadx.tasks.source import Episode, Shape, TaskSource
+from metadx.tasks.split import ConditionSplit, split_cases, split_conditions
 from metadx.tasks.task import Examples, Task, make_examples, present, stack, unstack
 
 __all__ = [
     "ConditionEpisode",
     "ConditionSource",
+    "ConditionSplit",
     "Episode",
     "Examples",
     "MetaDataset",
@@ -25,6 +27,8 @@ __all__ = [
     "make_examples",
     "present",
     "save_episodes",
+    "split_cases",
+    "split_conditions",
     "stack",
     "unstack",
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +17,8 @@ from metadx.tasks.source import Episode, Shape, bounds, draw_size
 from metadx.tasks.task import Task, make_examples
 
 _PRECOMPUTE_BYTES = 1 << 30
-_ATTEMPTS = 50
+_ATTEMPTS = 100
+_TRIALS = 5
 
 
 class ConditionEpisode(Episode):
@@ -27,11 +30,13 @@ class ConditionEpisode(Episode):
 
 
 class _Condition(NamedTuple):
-    """The cases of one condition: the patients' codes, and the case numbers of each of them."""
+    """The cases of one condition: the patients' codes, the case numbers of each of them and how many they are,
+    and the most support cases that leave a patient for the query set."""
 
     patients: NDArray[np.int64]
     cases: list[NDArray[np.int64]]
-    total: int
+    sizes: NDArray[np.int64]
+    most: int
 
 
 class ConditionSource:
@@ -73,29 +78,13 @@ class ConditionSource:
 
     def eligible(self, shots: int) -> list[int]:
         """Labels of conditions that can give `shots` support cases and a query case of another patient."""
-        return [
-            label
-            for label, c in enumerate(self._conditions)
-            if len(c.patients) > 1 and c.total - min(map(len, c.cases)) >= shots
-        ]
+        return [label for label, c in enumerate(self._conditions) if c.most >= shots]
 
     def draw(self, rng: np.random.Generator, shape: Shape) -> ConditionEpisode:
-        least_shots, _ = bounds(shape.shots)
-        eligible = self.eligible(least_shots)
-        least_ways, _ = bounds(shape.ways)
-        if len(eligible) < least_ways:
+        episode = self._attempt(rng, shape, _ATTEMPTS)
+        if episode is None:
             raise UserError(self._shortfall(shape))
-        for _ in range(_ATTEMPTS):
-            ways = draw_size(rng, shape.ways, len(eligible))
-            labels = rng.choice(eligible, ways, replace=False)
-            most = min(c.total - min(map(len, c.cases)) for c in (self._conditions[i] for i in labels))
-            shots = _shares(rng, ways, draw_size(rng, shape.shots, most), shape.imbalance)
-            query = draw_size(rng, shape.query)
-            drawn = self._fill(rng, labels, np.minimum(shots, most), query)
-            if drawn is not None:
-                names = tuple(self.cases.classes[label] for label in labels)
-                return ConditionEpisode(conditions=names, support=drawn[0], query=drawn[1])
-        raise UserError(self._shortfall(shape))
+        return episode
 
     def task(self, episode: ConditionEpisode) -> Task:
         parts = []
@@ -104,32 +93,54 @@ class ConditionSource:
             parts.append(make_examples(self.inputs(index), torch.from_numpy(labels), len(rows)))
         return Task(*parts)
 
+    def _attempt(self, rng: np.random.Generator, shape: Shape, attempts: int) -> ConditionEpisode | None:
+        """An episode, or None where none was found in so many attempts."""
+        eligible = self.eligible(bounds(shape.shots)[0])
+        if len(eligible) < bounds(shape.ways)[0]:
+            return None
+        for _ in range(attempts):
+            ways = draw_size(rng, shape.ways, len(eligible))
+            labels = rng.choice(eligible, ways, replace=False)
+            most = min(self._conditions[label].most for label in labels)
+            shots = _shares(rng, ways, draw_size(rng, shape.shots, most), shape.imbalance)
+            query = draw_size(rng, shape.query)
+            drawn = self._fill(rng, labels, np.minimum(shots, most), query)
+            if drawn is not None:
+                names = tuple(self.cases.classes[label] for label in labels)
+                return ConditionEpisode(conditions=names, support=drawn[0], query=drawn[1])
+        return None
+
     def _fill(
         self, rng: np.random.Generator, labels: NDArray[np.int64], shots: NDArray[np.int64], query: int
     ) -> tuple[tuple[tuple[int, ...], ...], tuple[tuple[int, ...], ...]] | None:
-        """Support and query rows, or None where this order of patients leaves a condition short."""
+        """Support and query rows, or None where patients of several conditions leave one of them short."""
         in_support: set[int] = set()
         in_query: set[int] = set()
         support, queries = [], []
         for label, k in zip(labels, shots, strict=True):
             condition = self._conditions[label]
             order = rng.permutation(len(condition.patients))
-            row = _take(rng, condition, order[:-1], int(k), in_query, in_support)
-            if len(row) < k:
+            spare = _spare(condition, order, int(k), in_support, in_query)
+            if spare is None:
                 return None
-            support.append(row)
-            row = _take(rng, condition, order, query, in_support, in_query)
-            if not row:
-                return None
-            queries.append(row)
+            support.append(_take(rng, condition, order[order != spare], int(k), in_query, in_support))
+            queries.append(_take(rng, condition, order, query, in_support, in_query))
         return tuple(support), tuple(queries)
 
     def _shortfall(self, shape: Shape) -> str:
+        """What was asked, and what was drawn when tried."""
         shots, ways = bounds(shape.shots)[0], bounds(shape.ways)[0]
-        counts = sorted((c.total for c in self._conditions), reverse=True)
-        most_shots = max((k for k in range(1, counts[0]) if len(self.eligible(k)) >= ways), default=0)
-        possible = [f"{len(self.eligible(shots))} ways at {shots} shots"] if self.eligible(shots) else []
-        possible += [f"{most_shots} shots at {ways} ways"] if most_shots else []
+        most = sorted((c.most for c in self._conditions), reverse=True)
+
+        def works(ways: int, shots: int) -> bool:
+            smaller = shape.model_copy(update={"ways": ways, "shots": shots})
+            return self._attempt(np.random.default_rng(0), smaller, _TRIALS) is not None
+
+        fewer_ways = _most(len(self.eligible(shots)), lambda n: works(n, shots))
+        fewer_shots = _most(most[ways - 1] if ways <= len(most) else 0, lambda k: works(ways, k))
+        possible = [f"{fewer_ways} ways at {shots} shots"] if fewer_ways > 1 else []
+        possible += [f"{fewer_shots} shots at {ways} ways"] if fewer_shots else []
+        counts = sorted((int(c.sizes.sum()) for c in self._conditions), reverse=True)
         return (
             f"{self.name}: cannot draw {ways} ways x {shots} shots, with a query case of another patient in "
             f"each, from {len(counts)} conditions with {counts} cases. "
@@ -140,7 +151,14 @@ class ConditionSource:
 def _group(index: NDArray[np.int64], patient: NDArray[np.int64]) -> _Condition:
     order = index[np.argsort(patient[index], kind="stable")]
     codes, starts = np.unique(patient[order], return_index=True)
-    return _Condition(codes, np.split(order, starts[1:]), len(index))
+    cases = np.split(order, starts[1:])
+    sizes = np.array([len(c) for c in cases])
+    return _Condition(codes, cases, sizes, len(index) - int(sizes.min()))
+
+
+def _most(limit: int, works: Callable[[int], bool]) -> int:
+    """The largest number up to `limit` that works, by bisection; 0 if none does."""
+    return bisect_left(range(1, limit + 1), True, key=lambda n: not works(n))
 
 
 def _round_robin(rows: tuple[tuple[int, ...], ...]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -158,6 +176,16 @@ def _shares(rng: np.random.Generator, ways: int, shots: int, imbalance: float) -
         return np.full(ways, shots)
     share = rng.dirichlet(np.full(ways, 1.0 / imbalance))
     return 1 + np.asarray(rng.multinomial(ways * (shots - 1), share), dtype=np.int64)
+
+
+def _spare(
+    condition: _Condition, order: NDArray[np.int64], shots: int, in_support: set[int], in_query: set[int]
+) -> int | None:
+    """The place of the last patient in `order` who can be kept for the query set, leaving enough for support."""
+    usable = np.where(np.isin(condition.patients, list(in_query)), 0, condition.sizes)
+    enough = usable.sum() - usable[order] >= shots
+    fits = np.flatnonzero(enough & ~np.isin(condition.patients[order], list(in_support)))
+    return int(order[fits[-1]]) if len(fits) else None
 
 
 def _take(

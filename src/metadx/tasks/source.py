@@ -33,9 +33,11 @@ class Shape(BaseModel):
     def model_post_init(self, _: Any) -> None:
         for name, least in (("ways", 2), ("shots", 1), ("query", 1)):
             low, high = bounds(getattr(self, name))
-            if low < least or high < low:
+            if low < least:
                 raise ValueError(f"{name} must be at least {least}, not {getattr(self, name)}")
-        if self.imbalance < 0:
+            if high < low:
+                raise ValueError(f"{name} must run from the least to the most, not {getattr(self, name)}")
+        if not 0 <= self.imbalance < float("inf"):
             raise ValueError(f"imbalance must be 0 or more, not {self.imbalance}")
 
 

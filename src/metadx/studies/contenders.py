@@ -1,0 +1,72 @@
+"""Methods that stand beside each other in a comparison, each tuned on meta-validation with the same care."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from metadx.algorithms import Algorithm, as_predictor
+from metadx.evaluation import Predictor, Scores, evaluate
+from metadx.learners import Tensors
+from metadx.tasks import Task
+
+Settings = dict[str, Any]
+
+GRIDS: dict[str, tuple[Settings, ...]] = {
+    "logistic_regression": tuple({"c": c} for c in (0.01, 0.1, 0.3, 1.0, 3.0, 10.0, 100.0)),
+    "nearest_centroid": tuple({"sharpness": s} for s in (0.3, 1.0, 3.0, 10.0)),
+    "boosted_trees": ({"leaf": 1}, {"leaf": 2}, {"leaf": 5}),
+    "scratch": tuple({"lr": lr, "steps": n} for lr in (0.003, 0.03) for n in (20, 100)),
+    "linear_probe": tuple({"c": c} for c in (0.01, 0.1, 0.3, 1.0, 3.0, 10.0, 100.0)),
+    "fine_tune": tuple({"lr": lr, "steps": n} for lr in (0.001, 0.01, 0.1) for n in (10, 50)),
+}
+"""Settings tried for each method; what is not listed has nothing to tune after training."""
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A method before tuning: an algorithm with its trained tensors, and the settings to choose from."""
+
+    name: str
+    title: str
+    algorithm: Algorithm
+    params: Tensors
+    state: Tensors
+    grid: tuple[Settings, ...] = ({},)
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """A contender with the settings that did best on meta-validation."""
+
+    contender: Contender
+    settings: Settings
+    validation: Scores
+    predictor: Predictor
+
+
+def tune(contender: Contender, tasks: Sequence[Task], progress: Callable[[int], None] | None = None) -> Tuned:
+    """Tries the contender's settings on meta-validation tasks and keeps the most accurate, ties by Brier score."""
+    tried: list[Tuned] = []
+    for settings in contender.grid:
+        algorithm = dataclasses.replace(contender.algorithm, **settings)  # type: ignore[type-var]
+        predictor = as_predictor(algorithm, contender.params, contender.state)
+        scores = evaluate(predictor, tasks, classification=algorithm.loss.classification, progress=progress)
+        tried.append(Tuned(contender, settings, scores, predictor))
+    return max(tried, key=lambda t: _merit(t.validation))
+
+
+def recommend(tuned: Mapping[str, Tuned]) -> str:
+    """The method that did best on meta-validation; no meta-test episode is looked at."""
+    return max(tuned, key=lambda name: _merit(tuned[name].validation))
+
+
+def _merit(scores: Scores) -> tuple[float, float]:
+    episode = scores.episode
+    if "accuracy" in episode:
+        return float(np.mean(episode["accuracy"])), -float(np.mean(episode["brier"]))
+    return -float(np.mean(episode["mse"])), 0.0

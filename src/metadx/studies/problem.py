@@ -1,0 +1,160 @@
+"""From a recipe's data to task sources: read, split, and fit the transform on meta-training cases."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from metadx.cases import Cases, fit_transform, letters, load, read_folders, read_table
+from metadx.errors import UserError
+from metadx.evaluation import DataDescription, SplitDescription
+from metadx.studies.recipe import DataSettings, Recipe
+from metadx.studies.registry import Dimensions
+from metadx.tasks import (
+    ConditionSource,
+    MetaDataset,
+    MetaSplits,
+    Shape,
+    SinusoidSource,
+    Split,
+    Task,
+    split_cases,
+    split_conditions,
+)
+from metadx.tasks.source import bounds
+from metadx.training import pooled_classes
+
+_NO_CONDITION = "no condition (-)"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Everything a study needs to know of its data.
+
+    Args:
+        splits: meta-train, meta-validation, meta-test.
+        dimensions: what a network must fit.
+        data, split: for the report.
+        classification: whether tasks are about conditions.
+    """
+
+    splits: MetaSplits
+    dimensions: Dimensions
+    data: DataDescription
+    split: SplitDescription
+    classification: bool = True
+
+
+def build_problem(recipe: Recipe) -> Problem:
+    """Reads the recipe's data and splits them by condition.
+
+    Raises:
+        UserError: the data cannot be read, or cannot be split or drawn as the recipe asks.
+    """
+    if recipe.data.function is not None:
+        return _functions(recipe)
+    cases = read_cases(recipe.data)
+    if cases.regression:
+        raise UserError(
+            f"{cases.provenance.source}: `target` is a value, not a condition. Few-shot tasks by condition need a "
+            "`label` column."
+        )
+    parts, controls = _rules(recipe.data, cases)
+    counts = {name: n for name, n in cases.counts().items() if name not in controls}
+    s = recipe.data.split
+    split = split_conditions(counts, s.seed, parts=parts, share=s.share, large=s.large, least=s.least)
+    sides = split_cases(cases, split)
+    transform = fit_transform(sides[0])
+    name = recipe.data.name or "data"
+
+    def dataset(split: Split, side: Cases) -> MetaDataset:
+        return MetaDataset(split, [ConditionSource(side, transform, f"{name}/{split}")], recipe.tasks)
+
+    splits = MetaSplits(
+        dataset("train", sides[0]), dataset("validation", sides[1]), dataset("test", sides[2])
+    )
+    left_out = split.left_out | dict.fromkeys(controls, "not a condition")
+    train, validation, test = (side.counts() for side in sides)
+    return Problem(
+        splits,
+        Dimensions(transform.shape, bounds(recipe.tasks.ways)[1], pooled_classes(splits.train)),
+        describe(cases, recipe),
+        SplitDescription(train=train, validation=validation, test=test, left_out=left_out),
+    )
+
+
+def read_cases(data: DataSettings) -> Cases:
+    """The cases a recipe names."""
+    if data.csv is not None:
+        return read_table(data.csv, patients=data.patients)
+    if data.folder is not None:
+        return read_folders(data.folder, patients=data.patients, size=data.size)
+    assert data.name is not None
+    return load(data.name, allow_unverified=data.allow_unverified, patients=data.patients, size=data.size)
+
+
+def fixed_tasks(
+    dataset: MetaDataset, shape: Shape, number: int, seed: int
+) -> tuple[list[Task], list[tuple[str, ...]]]:
+    """The same tasks every time, unpadded, and the names of their ways."""
+    rng = np.random.default_rng(seed)
+    drawn = [dataset.draw(rng, shape) for _ in range(number)]
+    tasks = [source.task(episode) for source, episode in drawn]
+    return tasks, [getattr(episode, "conditions", ()) for _, episode in drawn]
+
+
+def feasible(dataset: MetaDataset, shape: Shape) -> Shape:
+    """The shape with its ways and shots lowered to what the split's conditions can give."""
+    sources = [s for s in dataset.sources() if isinstance(s, ConditionSource)]
+    if not sources:
+        return shape
+    shots = bounds(shape.shots)[0]
+    while shots > 1 and max(len(s.eligible(shots)) for s in sources) < 2:
+        shots -= 1
+    ways = min(bounds(shape.ways)[0], max(len(s.eligible(shots)) for s in sources))
+    return shape.model_copy(update={"ways": max(ways, 2), "shots": shots})
+
+
+def describe(cases: Cases, recipe: Recipe) -> DataDescription:
+    """The data in the report's words."""
+    origin = cases.provenance
+    return DataDescription(
+        name=recipe.data.name or str(recipe.data.csv or recipe.data.folder),
+        source=origin.source,
+        licence=origin.licence,
+        cases=len(cases),
+        patients=len(np.unique(cases.patient)),
+        modality=cases.modality,
+        preprocessing=origin.preprocessing,
+        notes=origin.notes,
+    )
+
+
+def _rules(data: DataSettings, cases: Cases) -> tuple[Callable[[str], frozenset[str]], tuple[str, ...]]:
+    """What conditions are made of, and which labels are no condition."""
+    if data.name == "thyroid":
+        return letters, (_NO_CONDITION,)
+    return (lambda name: frozenset({name})), ()
+
+
+def _functions(recipe: Recipe) -> Problem:
+    source = SinusoidSource()
+    train, validation, test = (
+        MetaDataset(split, [source], recipe.tasks) for split in ("train", "validation", "test")
+    )
+    return Problem(
+        MetaSplits(train, validation, test),
+        Dimensions(source.input_shape, 1, 0, classification=False),
+        DataDescription(
+            name="sinusoid",
+            source="sine waves, Finn et al. 2017, section 5.1",
+            licence="none needed",
+            cases=0,
+            patients=0,
+            modality="function",
+        ),
+        SplitDescription(train={}, validation={}, test={}),
+        classification=False,
+    )

@@ -1,0 +1,112 @@
+"""Whole jobs: train what a recipe says, and evaluate what was trained."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+
+from metadx.algorithms import Algorithm
+from metadx.errors import UserError
+from metadx.evaluation import EvaluationResult
+from metadx.learners import Tensors
+from metadx.studies.comparison import Plan, Progress, compare
+from metadx.studies.contenders import GRIDS, Contender
+from metadx.studies.problem import Problem, build_problem, feasible, fixed_tasks
+from metadx.studies.recipe import EvaluationSettings, NamedSettings, Recipe, nearest
+from metadx.studies.registry import ALGORITHMS, TITLES, build_algorithm
+from metadx.studies.runs import METRICS, Run, load_run, new_folder, save_run
+from metadx.tasks.source import bounds
+from metadx.training import Listener, Trained, feed_for, metrics_file, progress_bar, tensorboard, train
+
+_VALIDATION_SEED = 20_000
+
+
+def train_recipe(recipe: Recipe, out: Path, console: Console | None = None) -> Run:
+    """Trains what a recipe says and writes the run folder `out`.
+
+    Args:
+        console: where the progress bar is drawn; None draws none.
+    """
+    problem = build_problem(recipe)
+    with new_folder(out) as folder:
+        with metrics_file(folder / METRICS) as to_file, tensorboard(folder / "tensorboard") as to_board:
+            trained = train_one(
+                recipe.algorithm, recipe, problem, console=console, listeners=[to_file, to_board]
+            )
+        save_run(folder, recipe, trained, problem)
+    return load_run(out)
+
+
+def train_one(
+    algorithm: NamedSettings,
+    recipe: Recipe,
+    problem: Problem,
+    *,
+    console: Console | None = None,
+    listeners: Sequence[Listener] = (),
+) -> Trained:
+    """Trains one algorithm with the recipe's learner, tasks and training settings."""
+    built = build_algorithm(algorithm, recipe.learner, problem.dimensions, recipe.training.seed)
+    settings = recipe.training
+    shape = feasible(problem.splits.validation, recipe.tasks)
+    tasks, _ = fixed_tasks(
+        problem.splits.validation, shape, settings.validation_tasks, settings.seed + _VALIDATION_SEED
+    )
+    with contextlib.ExitStack() as stack:
+        watching = list(listeners)
+        if console is not None and built.consumes != "nothing":
+            title = TITLES[algorithm.name]
+            watching.append(stack.enter_context(progress_bar(title, settings.iterations, console)))
+        return train(built, feed_for(built, problem.splits.train), tasks, settings, watching)
+
+
+def evaluate_run(
+    run: Run, settings: EvaluationSettings, *, command: str, progress: Progress | None = None
+) -> EvaluationResult:
+    """Evaluates a run beside its baselines on unseen conditions."""
+    recipe = run.recipe
+    problem = build_problem(recipe)
+    built = build_algorithm(recipe.algorithm, recipe.learner, problem.dimensions, recipe.training.seed)
+    name = recipe.algorithm.name
+    contenders = [contender(name, built, run.params, run.state)]
+    contenders += [
+        untrained(baseline, recipe, problem)
+        for baseline in settings.baselines
+        if baseline != name and problem.classification
+    ]
+    plan = Plan(
+        shots=settings.shots,
+        ways=settings.ways or bounds(recipe.tasks.ways)[1],
+        query=settings.query,
+        episodes=settings.episodes,
+        tuning_tasks=settings.tuning_tasks,
+        seed=settings.seed,
+    )
+    title = recipe.title or f"{TITLES[name]} on {problem.data.name}"
+    return compare(title, problem, contenders, plan, command=command, progress=progress)
+
+
+def untrained(name: str, recipe: Recipe, problem: Problem) -> Contender:
+    """A baseline that learns from each support set alone.
+
+    Raises:
+        UserError: an unknown name, or a method that needs meta-training.
+    """
+    if name not in ALGORITHMS:
+        raise UserError(f"unknown baseline '{name}'; {nearest(name, ALGORITHMS)}")
+    if ALGORITHMS[name].consumes != "nothing":
+        raise UserError(f"'{name}' has to be trained first and cannot be a baseline here; train it as a run")
+    built = build_algorithm(
+        NamedSettings(name=name), recipe.learner, problem.dimensions, recipe.training.seed
+    )
+    params, state = built.init(np.random.default_rng(recipe.training.seed))
+    return contender(name, built, params, state)
+
+
+def contender(name: str, built: Algorithm, params: Tensors, state: Tensors) -> Contender:
+    """An algorithm with its tensors and the settings there are to tune."""
+    return Contender(name, TITLES[name], built, params, state, GRIDS.get(name, ({},)))

@@ -1,0 +1,62 @@
+"""An evaluation in sentences: the winner first, whoever it is."""
+
+from __future__ import annotations
+
+from metadx.evaluation import Difference, EvaluationResult, Score
+
+
+def summarise(result: EvaluationResult) -> tuple[str, ...]:
+    """One sentence per number of shots, and one on what was chosen and how."""
+    metric = "accuracy" if any(s.metric == "accuracy" for s in result.scores) else "mse"
+    sentences = [_sentence(result, shots, metric) for shots in result.shots]
+    if len(result.methods) > 1:
+        sentences.append(
+            "The recommended method was chosen for each number of cases on meta-validation conditions alone; "
+            "the figures are from conditions that no method had seen."
+        )
+    return tuple(sentences)
+
+
+def _sentence(result: EvaluationResult, shots: int, metric: str) -> str:
+    titles = {m.name: m.title for m in result.methods}
+    chosen, against = result.recommended[shots], result.baseline.get(shots)
+    noun = "case" if shots == 1 else "cases"
+    cases = f"{shots} labelled {noun}" + (" per condition" if metric == "accuracy" else "")
+    mine = f"{titles[chosen]} ({_figure(_find(result, chosen, shots, metric), metric)})"
+    if against is None:
+        return f"With {cases}: {mine}."
+    if against == chosen:
+        return (
+            f"With {cases} a baseline is recommended: {mine}; no meta-learned method did better on "
+            "meta-validation."
+        )
+    gap = next(d for d in result.differences if (d.method, d.against, d.shots) == (chosen, against, shots))
+    return (
+        f"With {cases}, {mine} {_verdict(gap, metric)} the strongest tuned baseline, "
+        f"{titles[against]} ({_figure(_find(result, against, shots, metric), metric)})."
+    )
+
+
+def _verdict(gap: Difference, metric: str) -> str:
+    if gap.value is None or gap.low is None or gap.high is None:
+        return "could not be compared with"
+    unit, scale = (" points", 100.0) if metric == "accuracy" else ("", 1.0)
+    interval = f"(95 % interval {gap.low * scale:+.1f} to {gap.high * scale:+.1f})"
+    size = f"{abs(gap.value) * scale:.1f}{unit} {interval}"
+    if gap.low > 0:
+        return f"beats by {size}"
+    if gap.high < 0:
+        return f"loses by {size} to"
+    return f"cannot be told apart {interval} from"
+
+
+def _find(result: EvaluationResult, method: str, shots: int, metric: str) -> Score:
+    return next(s for s in result.scores if (s.method, s.shots, s.metric) == (method, shots, metric))
+
+
+def _figure(score: Score, metric: str) -> str:
+    if score.value is None:
+        return "not measured"
+    if metric == "accuracy":
+        return f"{score.value:.1%} right".replace("%", " %")
+    return f"mean squared error {score.value:.3g}"

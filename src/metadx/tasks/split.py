@@ -1,0 +1,113 @@
+"""Dealing conditions out to meta-train, meta-validation and meta-test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from metadx.cases import Cases
+from metadx.errors import UserError
+
+Parts = Callable[[str], frozenset[str]]
+
+_SIDES = ("train", "validation", "test")
+_BLOCK = 4
+
+
+def whole(name: str) -> frozenset[str]:
+    """A condition that shares nothing with another."""
+    return frozenset({name})
+
+
+@dataclass(frozen=True)
+class ConditionSplit:
+    """The conditions of each side, and those on none with the reason."""
+
+    train: tuple[str, ...]
+    validation: tuple[str, ...]
+    test: tuple[str, ...]
+    left_out: dict[str, str]
+
+
+def split_conditions(
+    counts: Mapping[str, int],
+    seed: int,
+    *,
+    parts: Parts = whole,
+    share: tuple[float, float, float] = (3, 1, 1),
+    large: int = 25,
+    least: int = 2,
+) -> ConditionSplit:
+    """Deals conditions out so that each side gets large and small ones, and no part is on two sides.
+
+    Parts (such as the letters of a combined diagnosis) are dealt in blocks of similar case counts, shuffled by
+    the seed, each to the side that is furthest below its share; a condition goes where all of its parts went.
+
+    Args:
+        counts: cases of each condition.
+        seed: of the shuffles.
+        parts: what a condition is made of; conditions with a common part never meet across sides.
+        share: of train, validation and test.
+        large: conditions with at least this many cases are dealt first, so that every side has some.
+        least: conditions with fewer cases are left out.
+    """
+    alone = {part: 0 for name in counts for part in parts(name)}
+    for name, count in counts.items():
+        if len(parts(name)) == 1:
+            (part,) = parts(name)
+            alone[part] = max(alone[part], count)
+    order = sorted(alone, key=lambda part: (-alone[part], part))
+    side = _deal([p for p in order if alone[p] >= large], share, seed)
+    side |= _deal([p for p in order if alone[p] < large], share, seed + 1_000_003)
+
+    sides: dict[str, list[str]] = {name: [] for name in _SIDES}
+    left_out: dict[str, str] = {}
+    for name in sorted(counts, key=lambda n: (-counts[n], n)):
+        found = {side[part] for part in parts(name)}
+        if counts[name] < least:
+            left_out[name] = f"{counts[name]} cases, fewer than {least}"
+        elif len(found) > 1:
+            left_out[name] = f"its parts are in {' and '.join(sorted(found))}"
+        else:
+            sides[found.pop()].append(name)
+    train, validation, test = (tuple(sides[name]) for name in _SIDES)
+    return ConditionSplit(train, validation, test, left_out)
+
+
+def split_cases(cases: Cases, split: ConditionSplit) -> tuple[Cases, Cases, Cases]:
+    """The cases of each side; a patient who is on several sides keeps only the cases on the last of them.
+
+    Raises:
+        UserError: a side has fewer than two conditions or no case left.
+    """
+    sides: list[Cases] = []
+    later: set[str] = set()
+    for name in reversed(_SIDES):
+        conditions: tuple[str, ...] = getattr(split, name)
+        if len(conditions) < 2:
+            raise UserError(
+                f"{cases.provenance.source}: only {len(conditions)} conditions for meta-{name}, of "
+                f"{len(cases.classes)} in all; each side needs two. Add conditions or change the split's `share`."
+            )
+        side = cases.of_conditions(conditions)
+        side = side.select(~np.isin(side.patient, sorted(later)))
+        later |= set(side.patient.tolist())
+        sides.append(side)
+    return sides[2], sides[1], sides[0]
+
+
+def _deal(parts: list[str], share: tuple[float, float, float], seed: int) -> dict[str, str]:
+    rng = np.random.default_rng(seed)
+    given = np.zeros(3)
+    wanted = np.asarray(share, dtype=float) / sum(share)
+    side: dict[str, str] = {}
+    for start in range(0, len(parts), _BLOCK):
+        block = parts[start : start + _BLOCK]
+        for at in rng.permutation(len(block)):
+            lack = wanted * (given.sum() + 1) - given
+            chosen = max((2, 0, 1), key=lambda i: lack[i])
+            given[chosen] += 1
+            side[block[at]] = _SIDES[chosen]
+    return side
