@@ -7,10 +7,13 @@ import random
 import sys
 from pathlib import Path
 
-import hypothesis
-import numpy as np
-import pytest
-import torch
+for library in ("OMP", "OPENBLAS", "MKL"):
+    os.environ.setdefault(f"{library}_NUM_THREADS", "1")  # read once, when NumPy is imported
+
+import hypothesis  # noqa: E402
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
+import torch  # noqa: E402
 
 sys.path.insert(0, str(Path(__file__).parent))  # so that tests can say `from contracts.algorithms import ...`
 
