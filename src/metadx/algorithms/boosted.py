@@ -11,7 +11,7 @@ from torch import Tensor
 
 from metadx.algorithms.algorithm import Algorithm, Update, nothing_to_learn
 from metadx.algorithms.checks import positive
-from metadx.algorithms.logistic import Standardised, fit_estimator, predict_estimator
+from metadx.algorithms.estimator import Fitted, fit_estimator, predict_estimator
 from metadx.algorithms.losses import CROSS_ENTROPY, Loss
 from metadx.learners import Reference, Tensors
 from metadx.tasks import Examples
@@ -54,7 +54,7 @@ class BoostedTrees(Algorithm):
         step: int = 0,
         train: bool = False,
         query: Reference | None = None,
-    ) -> tuple[Standardised, int]:
+    ) -> Fitted:
         model = HistGradientBoostingClassifier(
             max_iter=self.trees,
             learning_rate=self.lr,
@@ -62,13 +62,10 @@ class BoostedTrees(Algorithm):
             early_stopping=False,
             random_state=0,
         )
-        return fit_estimator(model, support), support.y.shape[-1]
+        return fit_estimator(model, support)
 
-    def predict(
-        self, params: Tensors, state: Tensors, adapted: tuple[Standardised, int], x: Tensor
-    ) -> Tensor:
-        model, ways = adapted
-        return predict_estimator(model, x, ways)
+    def predict(self, params: Tensors, state: Tensors, adapted: Fitted, x: Tensor) -> Tensor:
+        return predict_estimator(adapted, x)
 
     def update(
         self,

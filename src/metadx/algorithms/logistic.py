@@ -2,82 +2,59 @@
 
 from __future__ import annotations
 
-import functools
-import warnings
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, final
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression as SklearnLogisticRegression
-from threadpoolctl import ThreadpoolController
 from torch import Tensor
 
 from metadx.algorithms.algorithm import Algorithm, Update, nothing_to_learn
 from metadx.algorithms.checks import positive
+from metadx.algorithms.dual import DualFit, fit_newton, predict_dual
 from metadx.algorithms.losses import CROSS_ENTROPY, Loss
 from metadx.learners import Reference, Tensors
 from metadx.tasks import Examples
 
 
-@functools.cache
-def _thread_pools() -> ThreadpoolController:
-    return ThreadpoolController()
+class Regression(NamedTuple):
+    """A logistic regression on features that were centred and scaled by the support set.
 
-
-def one_thread() -> Any:
-    """Keeps BLAS and OpenMP to one thread: on a handful of cases, threads wait for each other up to 20 times
-    longer than they work."""
-    return _thread_pools().limit(limits=1)
-
-
-class Standardised(NamedTuple):
-    """A scikit-learn classifier and the scaling of the support set it was fitted on."""
-
-    estimator: Any
-    mean: NDArray[np.float64]
-    scale: float
-
-
-def rows(x: Tensor) -> NDArray[np.float64]:
-    """Inputs as float64 rows, shape (cases, features)."""
-    return x.detach().cpu().double().flatten(1).numpy()
-
-
-def labels(support: Examples) -> NDArray[np.int64]:
-    """The way of each support case, shape (cases,)."""
-    found: NDArray[np.int64] = support.y.argmax(-1).cpu().numpy()
-    return found
-
-
-def fit_estimator(estimator: Any, support: Examples) -> Standardised:
-    """Fits a scikit-learn classifier to the real support cases, centred and divided by their overall deviation.
-
-    One number scales all columns: with a handful of cases a deviation per column is mostly noise.
+    Args:
+        dual: the fitted coefficients.
+        rows: scaled support features, shape (cases, features).
+        mean: of the support features, shape (features,).
+        scale: their overall deviation, one number.
     """
-    real = support.mask.cpu().numpy() > 0
-    x = rows(support.x)[real]
-    mean, scale = x.mean(0), max(float((x - x.mean(0)).std()), 1e-8)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        estimator.fit((x - mean) / scale, labels(support)[real])
-    return Standardised(estimator, mean, scale)
+
+    dual: DualFit
+    rows: Tensor
+    mean: Tensor
+    scale: Tensor
 
 
-def fit_logistic(support: Examples, c: float) -> Standardised:
-    """L2-penalised multinomial logistic regression on the support set."""
-    return fit_estimator(SklearnLogisticRegression(C=c, max_iter=200), support)
+def fit_logistic(features: Tensor, support: Examples, c: float) -> Regression:
+    """L2-penalised multinomial logistic regression; the intercept has the same penalty as one feature.
+
+    One number scales all features: with a handful of cases, a deviation per feature is mostly noise.
+
+    Args:
+        features: of the support cases, shape (cases, ...).
+        c: inverse strength of the penalty, as in scikit-learn.
+    """
+    double = Examples(support.x, support.y.double(), support.mask.double())
+    flat = features.double().flatten(1)
+    weight = double.mask.unsqueeze(-1)
+    count = double.mask.sum()
+    mean = (flat * weight).sum(0) / count
+    scale = (((flat - mean).square() * weight).sum() / (count * flat.shape[-1]) + 1e-12).sqrt()
+    rows = (flat - mean) / scale * weight
+    return Regression(fit_newton(rows @ rows.mT + 1, double, 1 / c), rows, mean, scale)
 
 
-def predict_estimator(model: Standardised, x: Tensor, ways: int) -> Tensor:
-    """Log-probabilities of the ways, shape (cases, ways); very negative for a way without support cases."""
-    with one_thread():
-        probability = model.estimator.predict_proba((rows(x) - model.mean) / model.scale)
-    full = np.zeros((len(probability), ways))
-    full[:, model.estimator.classes_] = probability
-    return torch.log(torch.from_numpy(full).clamp(min=1e-30)).to(x.dtype)
+def predict_logistic(model: Regression, features: Tensor) -> Tensor:
+    """Logits, shape (cases, ways)."""
+    rows = (features.double().flatten(1) - model.mean) / model.scale
+    return predict_dual(model.dual, rows @ model.rows.mT + 1).to(features.dtype)
 
 
 @final
@@ -90,7 +67,7 @@ class LogisticRegression(Algorithm):
     """
 
     consumes: ClassVar = "nothing"
-    tensors: ClassVar = False
+    tensors: ClassVar = True
     exact_gradient: ClassVar = False
     transductive: ClassVar = False
     loss: ClassVar[Loss] = CROSS_ENTROPY
@@ -113,14 +90,11 @@ class LogisticRegression(Algorithm):
         step: int = 0,
         train: bool = False,
         query: Reference | None = None,
-    ) -> tuple[Standardised, int]:
-        return fit_logistic(support, self.c), support.y.shape[-1]
+    ) -> Regression:
+        return fit_logistic(support.x, support, self.c)
 
-    def predict(
-        self, params: Tensors, state: Tensors, adapted: tuple[Standardised, int], x: Tensor
-    ) -> Tensor:
-        model, ways = adapted
-        return predict_estimator(model, x, ways)
+    def predict(self, params: Tensors, state: Tensors, adapted: Regression, x: Tensor) -> Tensor:
+        return self.loss.restrict(predict_logistic(adapted, x), adapted.dual.support)
 
     def update(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import ClassVar, final
+from typing import ClassVar, NamedTuple, final
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from metadx.algorithms.algorithm import Algorithm, Update
 from metadx.algorithms.checks import at_least, positive
 from metadx.algorithms.inner import Adapted, adam, reference_of
-from metadx.algorithms.logistic import Standardised, fit_logistic, predict_estimator
+from metadx.algorithms.logistic import Regression, fit_logistic, predict_logistic
 from metadx.algorithms.losses import CROSS_ENTROPY, Loss
 from metadx.learners import Functional, Reference, Tensors
 from metadx.tasks import Examples
@@ -46,6 +46,13 @@ def _classify(net: Functional, tensors: Tensors, x: Tensor, reference: Reference
     return net.given(tensors, reference, x) @ tensors[_WEIGHT].mT + tensors[_BIAS]
 
 
+class Probe(NamedTuple):
+    """A logistic regression on embeddings, and the cases that batch statistics come from."""
+
+    regression: Regression
+    reference: Reference
+
+
 @final
 @dataclass(frozen=True, eq=False)
 class LinearProbe(Algorithm):
@@ -62,7 +69,7 @@ class LinearProbe(Algorithm):
     """
 
     consumes: ClassVar = "cases"
-    tensors: ClassVar = False
+    tensors: ClassVar = True
     exact_gradient: ClassVar = True
     transductive: ClassVar = False
     loss: ClassVar[Loss] = CROSS_ENTROPY
@@ -92,16 +99,15 @@ class LinearProbe(Algorithm):
         step: int = 0,
         train: bool = False,
         query: Reference | None = None,
-    ) -> tuple[Standardised, Reference, Examples]:
+    ) -> Probe:
         reference = reference_of(support, query)
-        embedded = support._replace(x=self.net.given(params | state, reference, support.x))
-        return fit_logistic(embedded, self.c), reference, support
+        embedding = self.net.given(params | state, reference, support.x)
+        return Probe(fit_logistic(embedding, support, self.c), reference)
 
-    def predict(
-        self, params: Tensors, state: Tensors, adapted: tuple[Standardised, Reference, Examples], x: Tensor
-    ) -> Tensor:
-        model, reference, support = adapted
-        return predict_estimator(model, self.net.given(params | state, reference, x), support.y.shape[-1])
+    def predict(self, params: Tensors, state: Tensors, adapted: Probe, x: Tensor) -> Tensor:
+        embedding = self.net.given(params | state, adapted.reference, x)
+        output = predict_logistic(adapted.regression, embedding)
+        return self.loss.restrict(output, adapted.regression.dual.support)
 
     def update(
         self,

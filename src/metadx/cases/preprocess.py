@@ -75,7 +75,7 @@ def fit_table(x: NDArray[Any]) -> TableTransform:
     value = np.asarray(x, dtype=np.float64)
     value = np.where(np.isfinite(value), value, np.nan)
     logged = _signed_log(value)
-    log = np.abs(_skewness(logged)) < np.abs(_skewness(value))
+    log = np.asarray(np.abs(_skewness(logged)) < np.abs(_skewness(value)))
     value = np.where(log, logged, value)
     seen = np.isfinite(value)
     count = np.maximum(seen.sum(0), 1)
@@ -93,4 +93,5 @@ def _skewness(x: NDArray[np.float64]) -> NDArray[np.float64]:
     count = np.maximum(seen.sum(0), 1)
     centred = np.where(seen, x - np.where(seen, x, 0.0).sum(0) / count, 0.0)
     variance = (centred**2).sum(0) / count
-    return (centred**3).sum(0) / count / np.maximum(variance, 1e-12) ** 1.5
+    skewness: NDArray[np.float64] = (centred**3).sum(0) / count / np.maximum(variance, 1e-12) ** 1.5
+    return skewness

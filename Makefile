@@ -1,0 +1,41 @@
+# Everything runs in .venv, which `make env` creates on a machine with nothing but Python and make.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+.PHONY: env demo test check docs prove results clean
+
+env: $(STAMP)
+
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("metadx needs Python 3.11 or newer, not " + sys.version.split()[0]) if sys.version_info < (3, 11) else 0'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $(STAMP)
+
+demo: env  ## Meta-train on some thyroid diagnoses, tell apart others from 1 to 20 patients each.
+	$(BIN)/metadx demo --out demo-report
+
+test: env  ## Every test but the long proofs.
+	$(BIN)/python -m pytest -n auto -q -m "not slow"
+
+check: env  ## Style, types, the house's layers, dead links, tables made from results.
+	$(BIN)/ruff check src tests tools
+	$(BIN)/ruff format --check src tests tools
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python tools/check_links.py
+	$(BIN)/python tools/tables.py --check
+
+docs: env  ## The documentation as a site, in site/.
+	$(BIN)/python tools/tables.py
+	$(BIN)/mkdocs build --strict --quiet
+
+prove: env  ## The proofs that are too long for the suite.
+	$(BIN)/python -m pytest -q -m slow
+
+results: env  ## Measure every figure of the results table again.
+	$(BIN)/python -m metadx.studies.measure
+
+clean:
+	rm -rf .venv site runs demo-report

@@ -1,0 +1,52 @@
+"""A scikit-learn classifier on a support set."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
+from torch import Tensor
+
+from metadx.tasks import Examples
+
+
+class Fitted(NamedTuple):
+    """A fitted classifier, and the number of ways of its task."""
+
+    estimator: Any
+    ways: int
+
+
+def fit_estimator(estimator: Any, support: Examples) -> Fitted:
+    """Fits a scikit-learn classifier to the flattened support cases."""
+    with one_thread():
+        estimator.fit(_rows(support.x), support.y.argmax(-1).cpu().numpy())
+    return Fitted(estimator, support.y.shape[-1])
+
+
+def predict_estimator(model: Fitted, x: Tensor) -> Tensor:
+    """Log-probabilities of the ways, shape (cases, ways); very negative for a way without support cases."""
+    with one_thread():
+        probability = model.estimator.predict_proba(_rows(x))
+    full = np.zeros((len(probability), model.ways))
+    full[:, model.estimator.classes_] = probability
+    return torch.log(torch.from_numpy(full).clamp(min=1e-30)).to(x.dtype)
+
+
+def one_thread() -> Any:
+    """Keeps BLAS and OpenMP to one thread: on a handful of cases, threads wait for each other up to 20 times
+    longer than they work."""
+    return _thread_pools().limit(limits=1)
+
+
+@functools.cache
+def _thread_pools() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
+def _rows(x: Tensor) -> NDArray[np.float64]:
+    return x.detach().cpu().double().flatten(1).numpy()

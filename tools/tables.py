@@ -1,0 +1,72 @@
+"""Writes the tables of README.md and docs/ from results/*.json, between markers; `--check` only compares.
+
+A block `<!-- results: PATTERN -->` ... `<!-- end -->` becomes a table of the rows whose id matches the pattern.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+BLOCK = re.compile(r"(<!-- results: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+HEAD = (
+    "| what | metric | measured | 95 % interval | n | target | command | hardware, date |\n"
+    + "|---" * 8
+    + "|\n"
+)
+
+
+def rows(pattern: str) -> list[dict[str, Any]]:
+    """The result rows whose id matches, in order of id."""
+    found = [json.loads(p.read_text(encoding="utf-8")) for p in sorted((ROOT / "results").glob("*.json"))]
+    return [row for row in found if fnmatch.fnmatch(row["id"], pattern)]
+
+
+def table(pattern: str) -> str:
+    """A Markdown table of the matching rows."""
+    return HEAD + "".join(_line(row) for row in rows(pattern))
+
+
+def _line(row: dict[str, Any]) -> str:
+    if row["value"] is None:
+        measured, interval = f"not run: {row.get('why', '')}", ""
+    else:
+        measured = f"**{row['value']:.4g}**" if _met(row) else f"{row['value']:.4g}"
+        interval = "" if row["low"] is None else f"{row['low']:.4g} to {row['high']:.4g}"
+    target = "" if row["target"] is None else f"{'≥' if row['better'] == 'higher' else '≤'} {row['target']:g}"
+    cells = (row["what"], row["metric"], measured, interval, row["n"], target, f"`{row['command']}`")
+    return "| " + " | ".join(str(c) for c in cells) + f" | {row['hardware']}, {row['date']} |\n"
+
+
+def _met(row: dict[str, Any]) -> bool:
+    if row["target"] is None:
+        return False
+    return bool(row["value"] >= row["target"] if row["better"] == "higher" else row["value"] <= row["target"])
+
+
+def main() -> int:
+    """Rewrites, or with `--check` reports, pages whose tables are not what results/ says."""
+    stale = []
+    for page in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]:
+        text = page.read_text(encoding="utf-8")
+        fresh = BLOCK.sub(lambda m: m[1] + table(m[2]) + m[3], text)
+        if fresh != text:
+            stale.append(str(page.relative_to(ROOT)))
+            if "--check" not in sys.argv:
+                page.write_text(fresh, encoding="utf-8")
+    if stale and "--check" in sys.argv:
+        print(f"tables are not what results/ says in {', '.join(stale)}: run tools/tables.py")
+        return 1
+    print(
+        f"tables up to date; rewrote {len(stale)} pages" if "--check" not in sys.argv else "tables up to date"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
