@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from metadx.errors import UserError
 from metadx.learners import MLP, BatchNorm, ConvNet, LayerNorm, output_width, statistics_from
 from metadx.learners.convnet import DOWNSAMPLES, NORMS
 from metadx.learners.mlp import ACTIVATIONS
@@ -42,9 +43,13 @@ def test_mlp_takes_any_depth(activation: str, norm: str, hidden: tuple[int, ...]
     assert output_width(MLP(3, None, hidden, activation, norm), (3,)) == (3, *hidden)[-1]
 
 
-def test_unknown_downsample_is_named() -> None:
-    with pytest.raises(ValueError, match="'shrink'"):
-        ConvNet((1, 8, 8), 2, downsample="shrink")
+@pytest.mark.parametrize("option", ["downsample", "norm", "activation"])
+def test_an_unknown_option_is_refused_by_name_and_value(option: str) -> None:
+    with pytest.raises(UserError, match=f"{option} must be one of .*, not 'nonsense'"):
+        ConvNet((1, 8, 8), 2, **{option: "nonsense"})
+    if option != "downsample":
+        with pytest.raises(UserError, match=f"{option} must be one of .*, not 'nonsense'"):
+            MLP(3, 2, **{option: "nonsense"})
 
 
 @pytest.mark.parametrize("shape", [(6, 4), (6, 4, 5), (6, 4, 3, 2)], ids=str)

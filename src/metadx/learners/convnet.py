@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from metadx.learners.mlp import ACTIVATIONS
+from metadx.learners.mlp import ACTIVATIONS, one_of
 from metadx.learners.norm import BatchNorm
 
 NORMS: dict[str, Callable[[int], nn.Module]] = {
@@ -51,8 +51,9 @@ class ConvNet(nn.Module):
         activation: str = "relu",
     ) -> None:
         super().__init__()
-        if downsample not in DOWNSAMPLES:
-            raise ValueError(f"downsample must be one of {DOWNSAMPLES}, not {downsample!r}")
+        one_of(DOWNSAMPLES, "downsample", downsample)
+        one_of(NORMS, "norm", norm)
+        one_of(ACTIVATIONS, "activation", activation)
         channels, height, length = shape
         layers: list[nn.Module] = []
         for _ in range(blocks):

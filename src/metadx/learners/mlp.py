@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 
 from torch import Tensor, nn
 
+from metadx.errors import UserError
 from metadx.learners.norm import LayerNorm
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
@@ -15,6 +16,13 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "softplus": nn.Softplus,
     "tanh": nn.Tanh,
 }
+NORMS = ("none", "layer")
+
+
+def one_of(options: Iterable[str], what: str, name: str) -> None:
+    """Raises UserError unless `name` is one of the options."""
+    if name not in options:
+        raise UserError(f"{what} must be one of {', '.join(options)}, not {name!r}")
 
 
 class MLP(nn.Module):
@@ -37,6 +45,8 @@ class MLP(nn.Module):
         norm: str = "none",
     ) -> None:
         super().__init__()
+        one_of(ACTIVATIONS, "activation", activation)
+        one_of(NORMS, "norm", norm)
         sizes = [inputs, *hidden]
         layers: list[nn.Module] = []
         for size, width in pairwise(sizes):
