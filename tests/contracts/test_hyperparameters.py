@@ -16,6 +16,7 @@ from metadx.algorithms import (
     ANIL,
     MAML,
     BoostedTrees,
+    Engine,
     FineTune,
     LinearProbe,
     LogisticRegression,
@@ -83,3 +84,9 @@ def test_anil_adapts_the_head_it_is_told_to(rng: np.random.Generator) -> None:
     adapted = algorithm.adapt(params, state, draw_task(rng, PLAIN.shape).support, train=True)
     moved = {name for name in params if not torch.equal(params[name], adapted.tensors[name])}
     assert moved == {"features.2.weight", "features.2.bias"}
+
+
+def test_what_is_not_made_of_tensors_is_refused_under_vmap() -> None:
+    assert Engine(BoostedTrees(), "loop").way == "loop"
+    with pytest.raises(UserError, match="BoostedTrees cannot run under vmap"):
+        Engine(BoostedTrees(), "vmap")

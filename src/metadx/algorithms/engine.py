@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from metadx.algorithms.algorithm import Algorithm, Metrics, solve
+from metadx.errors import UserError
 from metadx.learners import Tensors
 from metadx.tasks import Task, stack
 
@@ -86,6 +87,8 @@ class Engine:
     """
 
     def __init__(self, algorithm: Algorithm, way: Way = "loop", aggregate: Aggregate = mean) -> None:
+        if way == "vmap" and not algorithm.tensors:
+            raise UserError(f"{type(algorithm).__name__} cannot run under vmap; use way='loop'")
         self.algorithm = algorithm
         self.way = way
         self.aggregate = aggregate
