@@ -22,9 +22,10 @@ class Fitted(NamedTuple):
 
 
 def fit_estimator(estimator: Any, support: Examples) -> Fitted:
-    """Fits a scikit-learn classifier to the flattened support cases."""
+    """Fits a scikit-learn classifier to the flattened support cases, padding left out."""
+    real = support.mask.cpu().numpy() > 0
     with one_thread():
-        estimator.fit(_rows(support.x), support.y.argmax(-1).cpu().numpy())
+        estimator.fit(_rows(support.x)[real], support.y.argmax(-1).cpu().numpy()[real])
     return Fitted(estimator, support.y.shape[-1])
 
 
