@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from sklearn.linear_model import LogisticRegression as SklearnLogisticRegression
 from torch import Tensor, nn
 from torch.func import functional_call
 
@@ -20,10 +21,12 @@ from metadx.algorithms import (
     SQUARED_ERROR,
     Engine,
     FineTune,
+    LogisticRegression,
     NearestCentroid,
     ProtoNet,
     Reptile,
     Scratch,
+    as_predictor,
     solve,
 )
 from metadx.learners import Tensors
@@ -172,6 +175,20 @@ def test_nearest_centroid_is_protonet_on_the_inputs(tasks: list[Task]) -> None:
         centre = torch.stack([task.support.x[label == way].mean(0) for way in range(task.ways)])
         expected = -2.0 * (task.query.x[:, None] - centre).square().mean(-1)
         assert close(solve(NearestCentroid(sharpness=2.0), {}, {}, task), expected)
+
+
+@pytest.mark.parametrize("c", [0.1, 1.0, 10.0])
+def test_logistic_regression_is_scikit_learns_on_scaled_inputs_and_a_one(c: float, tasks: list[Task]) -> None:
+    for task in tasks:
+        support, query = (part.x.numpy() for part in task)
+        mean, scale = support.mean(0), (support - support.mean(0)).std()
+        rows, others = (
+            np.pad((x - mean) / scale, ((0, 0), (0, 1)), constant_values=1.0) for x in (support, query)
+        )
+        model = SklearnLogisticRegression(C=c, fit_intercept=False, tol=1e-10, max_iter=1000)
+        expected = model.fit(rows, task.support.y.argmax(1).numpy()).predict_proba(others)
+        [found] = as_predictor(LogisticRegression(c), {}, {})([task])
+        np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 def test_fine_tuning_is_adam_on_network_and_new_head(network: nn.Module, tasks: list[Task]) -> None:
