@@ -1,23 +1,23 @@
-"""The `metadx` command: mounts one thin file per command."""
+"""The `metadx` command: mounts one thin file per command.
+
+The commands import what they run when they run, so that `metadx --help` need not wait for PyTorch.
+"""
 
 from __future__ import annotations
 
-import sys
-
-import click
 import typer
-from rich.console import Console
 
 from metadx import __version__
 from metadx.cli import data, demo, evaluate, report, train
-from metadx.errors import UserError
+from metadx.cli.exits import INTERRUPTED, Commands, stop
 
 app = typer.Typer(
+    cls=Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     help="Learn to diagnose from a handful of labelled cases, and say honestly how far to trust it.",
-    epilog="Start with: [bold]metadx demo[/bold]",
+    epilog="Examples: [bold]metadx demo[/bold] · metadx data list · metadx train recipe.yaml --out runs/a",
 )
 app.command("demo", epilog=demo.EXAMPLES)(demo.demo)
 app.add_typer(data.app, name="data")
@@ -42,16 +42,8 @@ def options(
 
 
 def main() -> None:
-    """Runs the command; the user's mistakes end with one clear line and exit code 2."""
-    stderr = Console(stderr=True, soft_wrap=True, highlight=False)
+    """Runs the command that the arguments name."""
     try:
-        app(standalone_mode=False)
-    except UserError as error:
-        stderr.print(f"[bold red]metadx:[/] {click.unstyle(str(error))}", markup=True)
-        sys.exit(2)
-    except click.exceptions.Abort:
-        stderr.print("metadx: stopped")
-        sys.exit(130)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
+        app()
+    except KeyboardInterrupt:
+        stop("stopped", INTERRUPTED)

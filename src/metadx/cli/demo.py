@@ -7,11 +7,10 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
-from metadx.cli.output import print_result
+from metadx.cli.output import check_folder, print_result, save_result
 from metadx.cli.progress import evaluation_bar
-from metadx.reports import write_report
-from metadx.studies import run_demo
 
 EXAMPLES = """
 [bold]Examples[/bold]
@@ -26,19 +25,21 @@ def demo(
     out: Annotated[Path, typer.Option(help="Folder for report.html and evaluation.json.")] = Path(
         "demo-report"
     ),
-    seed: Annotated[int, typer.Option(help="Which diagnoses are held out.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Which diagnoses are held out.")] = 0,
     episodes: Annotated[
         int, typer.Option(min=1, help="Episodes for each number of labelled patients.")
     ] = 300,
 ) -> None:
     """Meta-train on some thyroid diagnoses, then tell apart diagnoses never seen, from 1 to 20 patients each."""
+    check_folder(out)
+    from metadx.studies import run_demo
+
     console = Console(stderr=True)
     console.print(
         "9,172 thyroid patients, 32 diagnoses; some are held out and learned from a few patients each."
     )
     result = run_demo(seed, episodes, console=console, bar=evaluation_bar)
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "evaluation.json").write_text(result.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    write_report(result, out / "report.html")
+    report = save_result(result, out)
     print_result(result, Console())
-    console.print(f"\nThe report, with pictures: [bold]{(out / 'report.html').resolve()}[/]", highlight=False)
+    where = escape(str(report.resolve()))
+    console.print(f"\nThe report, with pictures: [bold]{where}[/]", highlight=False, soft_wrap=True)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from metadx.cli.output import print_result
+from metadx.cli.output import print_result, save_result
 from metadx.cli.progress import evaluation_bar
 from metadx.errors import UserError
-from metadx.reports import write_report
-from metadx.studies import evaluate_run, load_run, parse_evaluation
 
 EXAMPLES = """
 [bold]Examples[/bold]
@@ -39,29 +38,34 @@ def evaluate(
 
     Writes evaluation.json and report.html into the run folder.
     """
+    from metadx.studies import evaluate_run, load_run, parse_evaluation
+
     loaded = load_run(run)
-    changes = {
-        "shots": None if shots is None else _numbers(shots),
+    given = {
+        "shots": shots,
         "episodes": episodes,
         "ways": ways,
         "query": query,
         "seed": seed,
-        "baselines": None if baselines is None else [name for name in baselines.split(",") if name],
+        "baselines": baselines,
     }
-    settings = parse_evaluation(loaded.recipe.evaluation, {k: v for k, v in changes.items() if v is not None})
-    command = (
-        f"metadx evaluate {run} --shots {','.join(map(str, settings.shots))} --episodes {settings.episodes}"
-    )
+    changes: dict[str, object] = {name: value for name, value in given.items() if value is not None}
+    words = [word for name, value in changes.items() for word in (f"--{name}", str(value))]
+    if shots is not None:
+        changes["shots"] = _numbers(shots)
+    if baselines is not None:
+        changes["baselines"] = [name.strip() for name in baselines.split(",") if name.strip()]
+    settings = parse_evaluation(loaded.recipe.evaluation, changes)
     with evaluation_bar(Console(stderr=True)) as progress:
+        command = shlex.join(["metadx", "evaluate", str(run), *words])
         result = evaluate_run(loaded, settings, command=command, progress=progress)
-    (run / "evaluation.json").write_text(result.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    write_report(result, run / "report.html")
+    report = save_result(result, run)
     if json:
         print(result.model_dump_json(indent=2))
     else:
         print_result(result, Console())
         Console(stderr=True).print(
-            f"Wrote {run / 'report.html'} and {run / 'evaluation.json'}.", highlight=False
+            f"Wrote {report} and {run / 'evaluation.json'}.", highlight=False, markup=False, soft_wrap=True
         )
 
 

@@ -1,13 +1,42 @@
-"""How commands print an evaluation."""
+"""How commands keep and print an evaluation."""
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
-from metadx.evaluation import EvaluationResult
+from metadx.errors import UserError
+
+if TYPE_CHECKING:
+    from metadx.evaluation import EvaluationResult
 
 _METRICS = ("accuracy", "mse")
+
+
+def check_folder(path: Path) -> None:
+    """Refuses, before any work is done, a path that cannot become a folder.
+
+    Raises:
+        UserError: a file is in the way.
+    """
+    blocked = next((p for p in (path, *path.parents) if p.exists() and not p.is_dir()), None)
+    if blocked is not None:
+        raise UserError(f"{blocked}: is a file, not a folder. Choose another --out.")
+
+
+def save_result(result: EvaluationResult, folder: Path) -> Path:
+    """Writes evaluation.json and report.html, neither of which is ever half-written; gives the report's path."""
+    from metadx.reports import write_report
+    from metadx.studies import write_whole
+
+    folder.mkdir(parents=True, exist_ok=True)
+    write_whole(folder / "evaluation.json", result.model_dump_json(indent=2) + "\n")
+    write_report(result, folder / "report.html")
+    return folder / "report.html"
 
 
 def print_result(result: EvaluationResult, console: Console) -> None:
@@ -15,9 +44,14 @@ def print_result(result: EvaluationResult, console: Console) -> None:
     metric = next(m for m in _METRICS if any(s.metric == m for s in result.scores))
     p = result.protocol
     unit = "% right" if metric == "accuracy" else "mean squared error"
+    ways = (
+        f"{p.ways} ways, up to {p.query} query cases each"
+        if metric == "accuracy"
+        else f"{p.query} query cases"
+    )
     table = Table(
-        title=f"{result.title}: {unit}, 95 % interval",
-        caption=f"{p.ways} ways, up to {p.query} query cases each, {p.episodes} episodes, {p.mode}, {p.hardware}",
+        title=escape(f"{result.title}: {unit}, 95 % interval"),
+        caption=escape(f"{ways}, {p.episodes} episodes, {p.mode}, {p.hardware}"),
     )
     table.add_column("method")
     for shots in result.shots:
@@ -30,10 +64,10 @@ def print_result(result: EvaluationResult, console: Console) -> None:
             )
             text = _cell(score.value, score.high, metric)
             cells.append(f"[bold]{text}[/]" if result.recommended.get(shots) == method.name else text)
-        table.add_row(method.title, *cells)
+        table.add_row(escape(method.title), *cells)
     console.print(table)
     for sentence in result.summary:
-        console.print(f"• {sentence}", highlight=False)
+        console.print(f"• {sentence}", highlight=False, markup=False)
 
 
 def _cell(value: float | None, high: float | None, metric: str) -> str:

@@ -6,12 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import ValidationError
 from rich.console import Console
 
 from metadx.errors import UserError
-from metadx.evaluation import EvaluationResult
-from metadx.reports import write_report
 
 EXAMPLES = """
 [bold]Examples[/bold]
@@ -29,6 +26,11 @@ def report(
     ] = None,
 ) -> None:
     """Make a self-contained HTML report of an evaluation."""
+    from pydantic import ValidationError
+
+    from metadx.evaluation import EvaluationResult
+    from metadx.reports import write_report
+
     source = run / "evaluation.json" if run.is_dir() else run
     if not source.is_file():
         raise UserError(f"{source}: no evaluation there. Make one with `metadx evaluate {run}`.")
@@ -40,4 +42,4 @@ def report(
         ) from error
     target = out or source.with_name("report.html")
     write_report(result, target)
-    Console(stderr=True).print(f"Wrote {target}.", highlight=False)
+    Console(stderr=True).print(f"Wrote {target}.", highlight=False, markup=False, soft_wrap=True)

@@ -7,7 +7,7 @@ from metadx.studies.hardware import hardware
 from metadx.studies.problem import Problem, build_problem
 from metadx.studies.recipe import EvaluationSettings, Recipe, parse_evaluation, parse_recipe, read_recipe
 from metadx.studies.registry import ALGORITHMS, TITLES, build_algorithm, build_learner
-from metadx.studies.runs import Run, load_run
+from metadx.studies.runs import Run, load_run, write_whole
 from metadx.studies.study import evaluate_run, train_recipe
 
 __all__ = [
@@ -35,4 +35,5 @@ __all__ = [
     "run_demo",
     "train_recipe",
     "tune",
+    "write_whole",
 ]

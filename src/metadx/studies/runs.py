@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -21,6 +23,7 @@ from metadx.learners import Tensors
 from metadx.studies.hardware import hardware
 from metadx.studies.problem import Problem
 from metadx.studies.recipe import Recipe, parse_recipe
+from metadx.tasks import ConditionSource
 from metadx.training import Trained
 
 RECIPE, MODEL, SUMMARY, METRICS = "recipe.yaml", "model.safetensors", "run.json", "metrics.jsonl"
@@ -42,19 +45,37 @@ def new_folder(out: Path) -> Iterator[Path]:
     """A folder that becomes `out` only when the block ends well; otherwise nothing is left behind.
 
     Raises:
-        UserError: `out` exists and is not empty.
+        UserError: `out` exists and is not empty, or lies below a file.
     """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    target = out.resolve()
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise UserError(f"{out}: already exists. Choose another --out, or remove it first.")
-    work = out.parent / f".{out.name}.{uuid.uuid4().hex[:8]}"
+    above = [folder for folder in target.parents if not folder.exists()]
+    if not target.parents[len(above)].is_dir():
+        raise UserError(f"{target.parents[len(above)]}: is a file, not a folder. Choose another --out.")
+    work = target.parent / f".{target.name}.{uuid.uuid4().hex[:8]}"
     work.mkdir(parents=True)
     try:
         yield work
-        if out.exists():
-            out.rmdir()
-        work.rename(out)
-    finally:
+        if target.exists():
+            target.rmdir()
+        work.rename(target)
+    except BaseException:
         shutil.rmtree(work, ignore_errors=True)
+        with contextlib.suppress(OSError):  # another run may have moved in meanwhile
+            for folder in above:
+                folder.rmdir()
+        raise
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Writes a text file; at no moment does half of it stand at `path`."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        beside.write_text(text, encoding="utf-8")
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def save_run(folder: Path, recipe: Recipe, trained: Trained, problem: Problem) -> None:
@@ -69,6 +90,7 @@ def save_run(folder: Path, recipe: Recipe, trained: Trained, problem: Problem) -
         "engine": trained.way,
         "split": problem.split.model_dump(),
         "data": problem.data.model_dump(),
+        "fingerprints": fingerprints(problem),
         "hardware": hardware(),
     }
     (folder / SUMMARY).write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
@@ -86,9 +108,25 @@ def load_run(folder: Path) -> Run:
         content = yaml.safe_load((folder / RECIPE).read_text(encoding="utf-8"))
         summary = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
         params, state = load_tensors(folder / MODEL)
-    except (OSError, ValueError, yaml.YAMLError, SafetensorError) as error:
-        raise UserError(f"{folder}: the run is damaged ({error}). Train it again.") from error
+        if not isinstance(content, dict) or not isinstance(summary, dict):
+            raise ValueError(f"{RECIPE} or {SUMMARY} is not a mapping")
+    except (OSError, ValueError, RecursionError, yaml.YAMLError, SafetensorError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"{folder}: the run is damaged ({reason}). Train it again.") from error
     return Run(folder, parse_recipe(content, str(folder / RECIPE)), params, state, summary)
+
+
+def fingerprints(problem: Problem) -> dict[str, list[str]]:
+    """Digests of the cases of each split: equal ones are the same cases on the same sides."""
+    sides = {
+        "train": problem.splits.train,
+        "validation": problem.splits.validation,
+        "test": problem.splits.test,
+    }
+    return {
+        name: [s.cases.fingerprint() for s in side.sources() if isinstance(s, ConditionSource)]
+        for name, side in sides.items()
+    }
 
 
 def save_tensors(path: Path, params: Tensors, state: Tensors) -> None:
