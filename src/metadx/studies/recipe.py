@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from metadx.errors import UserError
 from metadx.tasks import Shape
@@ -19,11 +20,14 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+_Share = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
 class SplitSettings(_Part):
     """How conditions are dealt out; see `metadx.tasks.split_conditions`."""
 
-    seed: int = 0
-    share: tuple[float, float, float] = (3, 1, 1)
+    seed: int = Field(0, ge=0)
+    share: tuple[_Share, _Share, _Share] = (3, 1, 1)
     large: int = Field(25, ge=1)
     least: int = Field(6, ge=2)
 
@@ -37,7 +41,7 @@ class DataSettings(_Part):
         folder: class folders of pictures.
         function: a family of functions; "sinusoid".
         patients: the words that vouch for data without patient ids.
-        size: (height, width) that pictures are resized to.
+        size: side, or [height, width], that pictures are resized to, in pixels.
         allow_unverified: accept a copy whose checksum is not the official one.
         split: how conditions are dealt out.
     """
@@ -47,7 +51,7 @@ class DataSettings(_Part):
     folder: Path | None = None
     function: Literal["sinusoid"] | None = None
     patients: str | None = None
-    size: tuple[int, int] | None = None
+    size: int | tuple[int, int] | None = None
     allow_unverified: bool = False
     split: SplitSettings = SplitSettings()
 
@@ -89,15 +93,16 @@ class EvaluationSettings(_Part):
     episodes: int = Field(600, ge=1)
     ways: int | None = Field(None, ge=2)
     query: int = Field(15, ge=1)
-    seed: int = 1
+    seed: int = Field(1, ge=0)
     baselines: tuple[str, ...] = ("logistic_regression",)
     tuning_tasks: int = Field(100, ge=1)
 
-    @model_validator(mode="after")
-    def _positive(self) -> EvaluationSettings:
-        if not self.shots or min(self.shots) < 1:
-            raise ValueError(f"shots must be at least 1, not {list(self.shots)}")
-        return self
+    @field_validator("shots")
+    @classmethod
+    def _positive(cls, shots: tuple[int, ...]) -> tuple[int, ...]:
+        if not shots or min(shots) < 1:
+            raise ValueError(f"must be at least 1, not {list(shots)}")
+        return tuple(dict.fromkeys(shots))
 
 
 class Recipe(_Part):
@@ -120,11 +125,14 @@ def read_recipe(path: Path) -> Recipe:
             out of range.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.load(path.read_text(encoding="utf-8-sig"), _Loader)
     except FileNotFoundError:
         raise UserError(f"{path}: no such recipe. The ones that ship are in `recipes/`.") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UserError(f"{path}: cannot be read as YAML: {' '.join(str(error).split())}") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: byte {error.start} is not UTF-8. Save the recipe as UTF-8.") from error
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        why = " ".join(str(error).split())[:300]
+        raise UserError(f"{path}: cannot be read as YAML: {why}. Mend that line.") from error
     if not isinstance(content, dict):
         raise UserError(f"{path}: a recipe is a mapping with `data` and `algorithm`; see `recipes/`.")
     recipe = parse_recipe(content, str(path))
@@ -138,7 +146,7 @@ def parse_evaluation(settings: EvaluationSettings, changes: dict[str, Any]) -> E
     try:
         return EvaluationSettings.model_validate(settings.model_dump() | changes)
     except ValidationError as error:
-        raise UserError("; ".join(_explain(e) for e in error.errors())) from error
+        raise UserError(f"evaluation: {_explain_all(error, EvaluationSettings)}") from error
 
 
 def parse_recipe(content: dict[str, Any], where: str = "recipe") -> Recipe:
@@ -146,7 +154,7 @@ def parse_recipe(content: dict[str, Any], where: str = "recipe") -> Recipe:
     try:
         return Recipe.model_validate(content)
     except ValidationError as error:
-        raise UserError(f"{where}: " + "; ".join(_explain(e) for e in error.errors())) from error
+        raise UserError(f"{where}: {_explain_all(error, Recipe)}") from error
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -156,18 +164,59 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return f"did you mean '{close[0]}'?" if close else f"known are {', '.join(options)}"
 
 
-def _explain(error: Any) -> str:
-    *parents, key = (str(part) for part in error["loc"]) if error["loc"] else ("recipe",)
-    place = ".".join([*parents, key])
-    if error["type"] == "extra_forbidden":
-        return f"unknown key '{place}'; {nearest(key, _known_keys(parents))}"
-    if error["type"] == "missing":
-        return f"'{place}' is missing"
-    return f"'{place}': {error['msg'].removeprefix('Value error, ')}"
+class _Loader(yaml.SafeLoader):
+    """YAML in which 1e-3 is a number, as it is in YAML 1.2, and no key is given twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                continue
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key '{key.value}' is given twice", key.start_mark
+                )
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
 
 
-def _known_keys(parents: Iterable[str]) -> list[str]:
-    model: Any = Recipe
-    for parent in parents:
-        model = model.model_fields[parent].annotation
-    return list(model.model_fields)
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
+
+
+def _explain_all(error: ValidationError, model: type[BaseModel]) -> str:
+    """Every mistake once, in the order of the recipe; alternatives of one value joined by "or"."""
+    said: dict[str, list[str]] = {}
+    for mistake in error.errors():
+        place, words = _explain(mistake, model)
+        said.setdefault(place, []).append(words)
+    return "; ".join(f"{place}{' or '.join(dict.fromkeys(words))}" for place, words in said.items())
+
+
+def _explain(mistake: Any, model: Any) -> tuple[str, str]:
+    """Where a mistake is, and what it is."""
+    parts: list[str] = []
+    known: list[str] = list(model.model_fields)
+    for part in mistake["loc"]:
+        if mistake["type"] == "extra_forbidden" and len(parts) + 1 == len(mistake["loc"]):
+            return f"unknown key '{'.'.join([*parts, str(part)])}'; ", nearest(str(part), known)
+        if known and part not in known:
+            break
+        parts.append(str(part))
+        field = model.model_fields.get(part) if known else None
+        model = field.annotation if field else None
+        known = list(getattr(model, "model_fields", {}))
+        if not known:
+            break
+    place = ".".join(parts)
+    if mistake["type"] == "missing":
+        return f"'{place}' ", "is missing" if len(parts) == len(mistake["loc"]) else "has too few values"
+    given = "" if isinstance(mistake["input"], dict | list | BaseModel) else f" is {mistake['input']!r:.60}"
+    return f"'{place}'{given}: " if place else "", _words(mistake)
+
+
+def _words(mistake: Any) -> str:
+    known = {"model_type": "must be a mapping of settings", "tuple_type": "must be a list"}
+    message: str = known.get(mistake["type"]) or mistake["msg"].removeprefix("Value error, ")
+    return message[0].lower() + message[1:]

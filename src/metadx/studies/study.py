@@ -18,7 +18,7 @@ from metadx.studies.contenders import GRIDS, Contender
 from metadx.studies.problem import Problem, build_problem, feasible, fixed_tasks
 from metadx.studies.recipe import EvaluationSettings, NamedSettings, Recipe, nearest
 from metadx.studies.registry import ALGORITHMS, TITLES, build_algorithm
-from metadx.studies.runs import METRICS, Run, load_run, new_folder, save_run
+from metadx.studies.runs import METRICS, Run, fingerprints, load_run, new_folder, save_run
 from metadx.tasks.source import bounds
 from metadx.training import Listener, Trained, feed_for, metrics_file, progress_bar, tensorboard, train
 
@@ -31,8 +31,8 @@ def train_recipe(recipe: Recipe, out: Path, console: Console | None = None) -> R
     Args:
         console: where the progress bar is drawn; None draws none.
     """
-    problem = build_problem(recipe)
     with new_folder(out) as folder:
+        problem = build_problem(recipe)
         with metrics_file(folder / METRICS) as to_file, tensorboard(folder / "tensorboard") as to_board:
             trained = train_one(
                 recipe.algorithm, recipe, problem, console=console, listeners=[to_file, to_board]
@@ -67,15 +67,21 @@ def train_one(
 def evaluate_run(
     run: Run, settings: EvaluationSettings, *, command: str, progress: Progress | None = None
 ) -> EvaluationResult:
-    """Evaluates a run beside its baselines on unseen conditions."""
+    """Evaluates a run beside its baselines on unseen conditions.
+
+    Raises:
+        UserError: the data or the recipe are no longer those of the training, or the episodes asked for cannot be
+            drawn.
+    """
     recipe = run.recipe
     problem = build_problem(recipe)
     built = build_algorithm(recipe.algorithm, recipe.learner, problem.dimensions, recipe.training.seed)
+    _check_unchanged(run, problem, built)
     name = recipe.algorithm.name
     contenders = [contender(name, built, run.params, run.state)]
     contenders += [
         untrained(baseline, recipe, problem)
-        for baseline in settings.baselines
+        for baseline in dict.fromkeys(settings.baselines)
         if baseline != name and problem.classification
     ]
     plan = Plan(
@@ -88,6 +94,26 @@ def evaluate_run(
     )
     title = recipe.title or f"{TITLES[name]} on {problem.data.name}"
     return compare(title, problem, contenders, plan, command=command, progress=progress)
+
+
+def _check_unchanged(run: Run, problem: Problem, built: Algorithm) -> None:
+    """Refuses data of which a side might have been trained on, and parameters of another network."""
+    found = fingerprints(problem)
+    changed = [
+        side for side, marks in found.items() if marks != run.summary.get("fingerprints", {}).get(side)
+    ]
+    if changed:
+        raise UserError(
+            f"{run.folder}: the {', '.join(changed)} cases are not those of the training: {problem.data.name} or "
+            "the recipe has changed since, and held-out conditions may have been trained on. Train again."
+        )
+    params, state = built.init(np.random.default_rng(run.recipe.training.seed))
+    for wanted, stored in ((params, run.params), (state, run.state)):
+        if {k: v.shape for k, v in wanted.items()} != {k: v.shape for k, v in stored.items()}:
+            raise UserError(
+                f"{run.folder}: the parameters do not fit the learner and algorithm of its recipe, which has "
+                "changed since. Train again."
+            )
 
 
 def untrained(name: str, recipe: Recipe, problem: Problem) -> Contender:

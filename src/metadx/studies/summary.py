@@ -6,9 +6,9 @@ from metadx.evaluation import Difference, EvaluationResult, Score
 
 
 def summarise(result: EvaluationResult) -> tuple[str, ...]:
-    """One sentence per number of shots, and one on what was chosen and how."""
+    """What was recommended and who won, for each number of shots, and how the choice was made."""
     metric = "accuracy" if any(s.metric == "accuracy" for s in result.scores) else "mse"
-    sentences = [_sentence(result, shots, metric) for shots in result.shots]
+    sentences = [_sentence(result, shots, metric) + _winner(result, shots, metric) for shots in result.shots]
     if len(result.methods) > 1:
         sentences.append(
             "The recommended method was chosen for each number of cases on meta-validation conditions alone; "
@@ -37,12 +37,25 @@ def _sentence(result: EvaluationResult, shots: int, metric: str) -> str:
     )
 
 
+def _winner(result: EvaluationResult, shots: int, metric: str) -> str:
+    """Names the method that did best on these episodes, where the sentence before has not."""
+    sign = 1 if metric == "accuracy" else -1
+    scores = [s for s in result.scores if (s.shots, s.metric) == (shots, metric) and s.value is not None]
+    if not scores:
+        return ""
+    winner = max(scores, key=lambda s: sign * (s.value or 0.0))
+    if winner.method in (result.recommended[shots], result.baseline.get(shots)):
+        return ""
+    title = next(m.title for m in result.methods if m.name == winner.method)
+    return f" Best on these episodes was {title} ({_figure(winner, metric)})."
+
+
 def _verdict(gap: Difference, metric: str) -> str:
     if gap.value is None or gap.low is None or gap.high is None:
         return "could not be compared with"
-    unit, scale = (" points", 100.0) if metric == "accuracy" else ("", 1.0)
-    interval = f"(95 % interval {gap.low * scale:+.1f} to {gap.high * scale:+.1f})"
-    size = f"{abs(gap.value) * scale:.1f}{unit} {interval}"
+    unit, scale, digits = (" points", 100.0, ".1f") if metric == "accuracy" else ("", 1.0, ".3g")
+    interval = f"(95 % interval {gap.low * scale:+{digits}} to {gap.high * scale:+{digits}})"
+    size = f"{abs(gap.value) * scale:{digits}}{unit} {interval}"
     if gap.low > 0:
         return f"beats by {size}"
     if gap.high < 0:

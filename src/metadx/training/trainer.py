@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from metadx.algorithms import Algorithm, Engine, Way, choose_way
+from metadx.errors import UserError
 from metadx.learners import Tensors
 from metadx.tasks import Task
 from metadx.training.feed import Feed
@@ -39,7 +40,7 @@ class Trained:
     history: list[Record] = field(default_factory=list)
 
 
-class Diverged(ArithmeticError):
+class Diverged(UserError, ArithmeticError):
     """Training left the finite numbers; says at which step."""
 
 
