@@ -9,6 +9,7 @@ from metadx.algorithms.inner import Adapted
 from metadx.algorithms.logistic import LogisticRegression
 from metadx.algorithms.losses import CROSS_ENTROPY, LOSSES, SQUARED_ERROR, Loss
 from metadx.algorithms.maml import MAML
+from metadx.algorithms.meta_logistic import MetaLogistic
 from metadx.algorithms.protonet import ProtoNet
 from metadx.algorithms.reptile import Reptile
 from metadx.algorithms.scratch import Scratch
@@ -28,6 +29,7 @@ __all__ = [
     "LinearProbe",
     "LogisticRegression",
     "Loss",
+    "MetaLogistic",
     "Metrics",
     "NearestCentroid",
     "ProtoNet",

@@ -9,7 +9,7 @@ from metadx.cases.medmnist import read_medmnist
 from metadx.cases.omniglot import EVALUATION_ALPHABETS, read_omniglot, rotations, unrotated
 from metadx.cases.packed import read_packed
 from metadx.cases.pictures import read_picture, read_pictures
-from metadx.cases.preprocess import Pixels, TableTransform, Transform, fit_table, fit_transform
+from metadx.cases.preprocess import Column, Pixels, TableTransform, Transform, fit_table, fit_transform
 from metadx.cases.tables import read_table
 from metadx.cases.thyroid import diagnosis, letters, read_thyroid
 
@@ -18,6 +18,7 @@ __all__ = [
     "EVERY_CASE_ITS_OWN_PATIENT",
     "AlteredCopy",
     "Cases",
+    "Column",
     "DataSet",
     "Holding",
     "Modality",

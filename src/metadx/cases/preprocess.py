@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtri
 
 from metadx.cases.cases import Cases
+
+_MANY_VALUES = 10
+_CLIP = 8.0
 
 
 class Transform(Protocol):
@@ -32,35 +36,74 @@ class Pixels:
         return x.astype(np.float32) / scale
 
 
-@dataclass(frozen=True)
-class TableTransform:
-    """Standardises each column, after a signed log where that makes it less skewed; missing values become the
-    column's mean and are flagged in an indicator column of their own.
+class Column(NamedTuple):
+    """What one raw column became.
 
     Args:
-        log: columns that take the signed log, shape (columns,), bool.
-        mean, std: of each column after the log, shape (columns,).
-        indicator: columns that were missing at least once in the fitted cases, shape (columns,), bool.
-        clip: standardised values are limited to this many standard deviations.
+        value: input columns that rise and fall with its value.
+        missing: the input column that says it is missing, or none.
+        continuous: whether it has many values, rather than being a flag.
+    """
+
+    value: tuple[int, ...]
+    missing: tuple[int, ...]
+    continuous: bool
+
+    @property
+    def inputs(self) -> tuple[int, ...]:
+        """All of its input columns."""
+        return self.value + self.missing
+
+
+@dataclass(frozen=True)
+class TableTransform:
+    """Each raw column becomes its standardised value, and where it applies its normal score and a flag.
+
+    A value takes the signed log first where that makes it less skewed. The normal score of a column with many
+    values is the standard normal quantile of its rank among the fitted cases. A missing value is the mean, 0,
+    in both, and 1 in the flag of its column before standardising.
+
+    Args:
+        log: raw columns that take the signed log, shape (raw columns,), bool.
+        mean, std: of the value of each raw column, shape (raw columns,).
+        ranked: numbers of the raw columns with a normal score.
+        sorted: fitted values of each of them, ascending.
+        flagged: numbers of the raw columns with a flag.
+        rate: how often each of them was missing.
     """
 
     log: NDArray[np.bool_]
     mean: NDArray[np.float64]
     std: NDArray[np.float64]
-    indicator: NDArray[np.bool_]
-    clip: float = 5.0
+    ranked: NDArray[np.int64]
+    sorted: tuple[NDArray[np.float64], ...]
+    flagged: NDArray[np.int64]
+    rate: NDArray[np.float64]
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return (len(self.mean) + int(self.indicator.sum()),)
+        return (len(self.mean) + len(self.ranked) + len(self.flagged),)
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """What each raw column became, in order."""
+        raw = len(self.mean)
+        score = {int(c): raw + i for i, c in enumerate(self.ranked)}
+        flag = {int(c): raw + len(self.ranked) + i for i, c in enumerate(self.flagged)}
+        return tuple(
+            Column((c, score[c]) if c in score else (c,), (flag[c],) if c in flag else (), c in score)
+            for c in range(raw)
+        )
 
     def __call__(self, x: NDArray[Any]) -> NDArray[np.float32]:
-        value = x.astype(np.float64)
-        value = np.where(self.log, _signed_log(value), value)
-        value = np.clip((value - self.mean) / self.std, -self.clip, self.clip)
-        missing = ~np.isfinite(value)
-        value[missing] = 0.0
-        return np.concatenate([value, missing[:, self.indicator]], axis=1).astype(np.float32)
+        raw = np.asarray(x, dtype=np.float64)
+        missing = ~np.isfinite(raw)
+        value = (np.where(self.log, _signed_log(raw), raw) - self.mean) / self.std
+        scores = [_normal_score(raw[:, c], known) for c, known in zip(self.ranked, self.sorted, strict=True)]
+        parts = [np.where(missing, 0.0, value), *(s[:, None] for s in scores)]
+        parts.append((missing[:, self.flagged] - self.rate) / np.sqrt(self.rate * (1 - self.rate)))
+        inputs: NDArray[np.float32] = np.clip(np.concatenate(parts, axis=1), -_CLIP, _CLIP).astype(np.float32)
+        return inputs
 
 
 def fit_transform(cases: Cases) -> Transform:
@@ -72,16 +115,34 @@ def fit_transform(cases: Cases) -> Transform:
 
 def fit_table(x: NDArray[Any]) -> TableTransform:
     """Fits a `TableTransform` on rows `x`, shape (cases, columns), NaN where missing."""
-    value = np.asarray(x, dtype=np.float64)
-    value = np.where(np.isfinite(value), value, np.nan)
-    logged = _signed_log(value)
-    log = np.asarray(np.abs(_skewness(logged)) < np.abs(_skewness(value)))
-    value = np.where(log, logged, value)
-    seen = np.isfinite(value)
+    raw = np.asarray(x, dtype=np.float64)
+    raw = np.where(np.isfinite(raw), raw, np.nan)
+    seen = np.isfinite(raw)
     count = np.maximum(seen.sum(0), 1)
+    logged = _signed_log(raw)
+    log = np.asarray(_skewness(logged) < _skewness(raw))
+    value = np.where(log, logged, raw)
     mean = np.where(seen, value, 0.0).sum(0) / count
     std = np.sqrt(np.where(seen, (value - mean) ** 2, 0.0).sum(0) / count)
-    return TableTransform(log, mean, np.where(std > 1e-12, std, 1.0), ~seen.all(0))
+    known = [np.sort(raw[seen[:, c], c]) for c in range(raw.shape[1])]
+    ranked = np.array([c for c, k in enumerate(known) if len(np.unique(k)) > _MANY_VALUES], dtype=np.int64)
+    rate = 1 - seen.mean(0)
+    flagged = np.flatnonzero((rate > 0) & (rate < 1))
+    return TableTransform(
+        log=log,
+        mean=mean,
+        std=np.where(std > 1e-12, std, 1.0),
+        ranked=ranked,
+        sorted=tuple(known[c] for c in ranked),
+        flagged=flagged,
+        rate=rate[flagged],
+    )
+
+
+def _normal_score(value: NDArray[np.float64], known: NDArray[np.float64]) -> NDArray[np.float64]:
+    rank = (np.searchsorted(known, value, "left") + np.searchsorted(known, value, "right")) / 2
+    score: NDArray[np.float64] = ndtri((rank + 0.5) / (len(known) + 1))
+    return np.where(np.isfinite(value), score, 0.0)
 
 
 def _signed_log(x: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -89,9 +150,9 @@ def _signed_log(x: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _skewness(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The absolute skewness of each column."""
     seen = np.isfinite(x)
     count = np.maximum(seen.sum(0), 1)
     centred = np.where(seen, x - np.where(seen, x, 0.0).sum(0) / count, 0.0)
     variance = (centred**2).sum(0) / count
-    skewness: NDArray[np.float64] = (centred**3).sum(0) / count / np.maximum(variance, 1e-12) ** 1.5
-    return skewness
+    return np.asarray(np.abs((centred**3).sum(0) / count) / np.maximum(variance, 1e-12) ** 1.5)

@@ -21,6 +21,7 @@ from metadx.algorithms import (
     FineTune,
     LinearProbe,
     LogisticRegression,
+    MetaLogistic,
     NearestCentroid,
     ProtoNet,
     Reptile,
@@ -35,6 +36,7 @@ ALGORITHMS: dict[str, type[Algorithm]] = {
     "anil": ANIL,
     "reptile": Reptile,
     "protonet": ProtoNet,
+    "meta_logistic": MetaLogistic,
     "fine_tune": FineTune,
     "linear_probe": LinearProbe,
     "logistic_regression": LogisticRegression,
@@ -47,6 +49,7 @@ TITLES = {
     "anil": "ANIL",
     "reptile": "Reptile",
     "protonet": "Prototypical network",
+    "meta_logistic": "Meta-learned logistic regression",
     "fine_tune": "Transfer: fine-tuning",
     "linear_probe": "Transfer: linear probe",
     "logistic_regression": "Logistic regression",
@@ -86,6 +89,8 @@ def build_algorithm(
         given["network"] = network = build_learner(learner, size.input_shape, outputs, seed)
         if "width" in takes:
             given |= {"width": output_width(network, size.input_shape), "classes": size.classes}
+    if "inputs" in takes:
+        given["inputs"] = int(np.prod(size.input_shape))
     if "loss" in takes:
         given["loss"] = LOSSES["cross_entropy" if size.classification else "squared_error"]
     elif not size.classification:

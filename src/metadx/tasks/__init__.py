@@ -3,6 +3,8 @@
 from metadx.tasks.conditions import ConditionEpisode, ConditionSource
 from metadx.tasks.episodes import load_episodes, save_episodes
 from metadx.tasks.meta_dataset import MetaDataset, MetaSplits, Split, as_dict
+from metadx.tasks.permuted import PermutedEpisode, PermutedSource
+from metadx.tasks.regions import RegionEpisode, RegionSource
 from metadx.tasks.sinusoid import SinusoidEpisode, SinusoidSource
 from metadx.tasks.source import Episode, Shape, TaskSource
 from metadx.tasks.split import ConditionSplit, split_cases, split_conditions
@@ -16,6 +18,10 @@ __all__ = [
     "Examples",
     "MetaDataset",
     "MetaSplits",
+    "PermutedEpisode",
+    "PermutedSource",
+    "RegionEpisode",
+    "RegionSource",
     "Shape",
     "SinusoidEpisode",
     "SinusoidSource",

@@ -76,6 +76,12 @@ class ConditionSource:
             return self._inputs[torch.from_numpy(index)]
         return torch.from_numpy(self.transform(self.cases.x[index]))
 
+    def patients(self) -> frozenset[str]:
+        return frozenset(self.cases.patient.tolist())
+
+    def conditions(self) -> frozenset[str]:
+        return frozenset(self.cases.classes)
+
     def eligible(self, shots: int) -> list[int]:
         """Labels of conditions that can give `shots` support cases and a query case of another patient."""
         return [label for label, c in enumerate(self._conditions) if c.most >= shots]

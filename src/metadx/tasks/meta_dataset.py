@@ -10,7 +10,6 @@ import numpy as np
 from torch import Tensor
 
 from metadx.errors import UserError
-from metadx.tasks.conditions import ConditionSource
 from metadx.tasks.source import Episode, Shape, TaskSource
 from metadx.tasks.task import Task, stack
 
@@ -122,13 +121,9 @@ class MetaSplits:
                         )
 
 
-def _condition_sources(dataset: MetaDataset) -> list[ConditionSource]:
-    return [s for s in dataset.sources() if isinstance(s, ConditionSource)]
+def _patients(dataset: MetaDataset) -> frozenset[str]:
+    return frozenset().union(*(source.patients() for source in dataset.sources()))
 
 
-def _patients(dataset: MetaDataset) -> set[str]:
-    return {p for s in _condition_sources(dataset) for p in s.cases.patient.tolist()}
-
-
-def _names(dataset: MetaDataset) -> set[str]:
-    return {name for s in _condition_sources(dataset) for name in s.cases.classes}
+def _names(dataset: MetaDataset) -> frozenset[str]:
+    return frozenset().union(*(source.conditions() for source in dataset.sources()))

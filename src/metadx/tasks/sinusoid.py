@@ -30,6 +30,12 @@ class SinusoidSource:
     classification = False
     input_shape = (1,)
 
+    def patients(self) -> frozenset[str]:
+        return frozenset()
+
+    def conditions(self) -> frozenset[str]:
+        return frozenset()
+
     def draw(self, rng: np.random.Generator, shape: Shape) -> SinusoidEpisode:
         return SinusoidEpisode(
             amplitude=rng.uniform(0.1, 5.0),

@@ -69,6 +69,12 @@ class TaskSource(Protocol):
     def classification(self) -> bool:
         """Whether targets are conditions rather than values."""
 
+    def patients(self) -> frozenset[str]:
+        """Ids of all patients that tasks may hold; empty where there are none."""
+
+    def conditions(self) -> frozenset[str]:
+        """Names of all conditions that tasks are about; empty where conditions are not the axis."""
+
     def draw(self, rng: np.random.Generator, shape: Shape) -> Episode:
         """Draws an episode of the given shape.
 

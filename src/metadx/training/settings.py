@@ -16,7 +16,8 @@ class TrainingSettings(BaseModel):
         meta_batch: tasks per outer step; cases per step where an algorithm learns from pooled cases.
         optimizer: "adam", or "sgd", which steps by `lr` times the direction itself.
         lr: outer step size.
-        schedule: "constant", "cosine" or "linear" to zero, or "halving" every `halve_every` steps.
+        schedule: "constant", "cosine" or "linear" to zero, "one_cycle" (a tenth of the steps up, then a cosine
+            to zero), or "halving" every `halve_every` steps.
         halve_every: outer steps between halvings.
         clip: largest norm of the direction; None leaves it.
         weight_decay: of the outer optimiser.
@@ -35,7 +36,7 @@ class TrainingSettings(BaseModel):
     meta_batch: int = Field(16, ge=1)
     optimizer: Literal["adam", "sgd"] = "adam"
     lr: float = Field(1e-3, gt=0)
-    schedule: Literal["constant", "cosine", "linear", "halving"] = "constant"
+    schedule: Literal["constant", "cosine", "linear", "one_cycle", "halving"] = "constant"
     halve_every: int = Field(2000, ge=1)
     clip: float | None = Field(None, gt=0)
     weight_decay: float = Field(0.0, ge=0)
@@ -54,6 +55,7 @@ def rate(settings: TrainingSettings, step: int) -> float:
         "constant": 1.0,
         "linear": 1.0 - done,
         "cosine": 0.5 * (1 + math.cos(math.pi * done)),
+        "one_cycle": min(done / 0.1 + 0.04, 0.5 * (1 + math.cos(math.pi * max(done - 0.1, 0) / 0.9))),
         "halving": 0.5 ** (step // settings.halve_every),
     }[settings.schedule]
     return settings.lr * factor
