@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from contracts.examples import WAYS, WIDTH, Learner, double
+from contracts.examples import TABLE, WAYS, WIDTH, Learner, double
 from metadx.algorithms import (
     ANIL,
     CROSS_ENTROPY,
@@ -20,6 +20,7 @@ from metadx.algorithms import (
     FineTune,
     LinearProbe,
     LogisticRegression,
+    MetaLogistic,
     NearestCentroid,
     ProtoNet,
     Reptile,
@@ -63,6 +64,8 @@ class Row:
 
     def over(self, learner: Learner, activation: str = "tanh", **settings: Any) -> Algorithm:
         """The algorithm on a learner of the size that it needs."""
+        if self.accepts("inputs"):
+            settings["inputs"] = int(np.prod(learner.shape))
         outputs = WAYS if self.network == "logits" else None
         return self.on(learner(outputs, activation), **settings)
 
@@ -90,6 +93,12 @@ ROWS = (
     Row("FineTune", FineTune, {**_POOLED, "steps": 5}, network="embedding", ablation={"steps": 0}),
     Row("Scratch", Scratch, {"steps": 8}, ablation={"steps": 0}),
     Row("LogisticRegression", LogisticRegression, network="none"),
+    Row(
+        "MetaLogistic",
+        MetaLogistic,
+        {"inputs": TABLE[0], "hidden": 5, "embedding": 3},
+        network="none",
+    ),
     Row("NearestCentroid", NearestCentroid, network="none"),
     Row("BoostedTrees", BoostedTrees, {"trees": 5}, network="none"),
 )

@@ -21,6 +21,7 @@ from contracts.examples import (
     Learner,
     close,
     copied,
+    double,
     draw_task,
     pooled,
     ragged,
@@ -96,7 +97,7 @@ def test_nothing_given_is_ever_changed(row: Row, rng: np.random.Generator) -> No
     module.entry[3].eval()
     before, flags = copy.deepcopy(module.state_dict()), [m.training for m in module.modules()]
     algorithm = row.on(module)
-    params, state = algorithm.init(rng)
+    params, state = map(double, algorithm.init(rng))
     task = draw_task(rng, TABLE)
     kept = copied(params), copied(state), [t.clone() for part in task for t in part]
 
@@ -116,7 +117,7 @@ def test_same_inputs_give_the_same_bytes(row: Row) -> None:
     def run() -> list[dict[str, bytes]]:
         rng = np.random.default_rng(7)
         algorithm = row.over(BATCH_NORM)
-        params, state = algorithm.init(rng)
+        params, state = map(double, algorithm.init(rng))
         task = draw_task(rng, BATCH_NORM.shape).to(dtype=torch.float32)
         params, state = ({k: v.float() for k, v in tensors.items()} for tensors in (params, state))
         direction, _, metrics = algorithm.update(params, state, item_for(algorithm, task), rng=rng)

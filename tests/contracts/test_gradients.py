@@ -15,18 +15,23 @@ from metadx.algorithms import Algorithm, Engine, solve
 from metadx.learners import Tensors
 from metadx.tasks import Examples, Task, stack
 
-EXACT = [row for row in ROWS if row.network != "none" and row.over(LEARNERS[0]).exact_gradient]
-UPDATING = [row for row in ROWS if row.network != "none" and row.over(LEARNERS[0]).consumes != "nothing"]
+EXACT = [row for row in ROWS if row.over(LEARNERS[0]).exact_gradient]
+UPDATING = [row for row in ROWS if row.over(LEARNERS[0]).consumes != "nothing"]
 STEP = 1e-5
+
+
+def learners_of(row: Row) -> tuple[Learner, ...]:
+    """Every learner; for an algorithm without a network, only the shape of case it takes."""
+    return LEARNERS if row.network != "none" else LEARNERS[:1]
 
 
 def combinations(rows: list[Row]) -> list[object]:
     """Every row over every learner, and transductively too where the user may choose that and it matters."""
-    inductive = [(row, learner, {}, "") for row in rows for learner in LEARNERS]
+    inductive = [(row, learner, {}, "") for row in rows for learner in learners_of(row)]
     transductive = [
         (row, learner, {"transductive": True}, "-transductive")
         for row in rows
-        for learner in LEARNERS
+        for learner in learners_of(row)
         if row.accepts("transductive") and learner.name.endswith("-batch")
     ]
     return [
@@ -103,7 +108,9 @@ def together(
 def test_direction_is_the_gradient_of_the_query_loss_both_ways(
     row: Row, learner: Learner, mode: dict[str, bool], rng: np.random.Generator
 ) -> None:
-    algorithm = row.on(smooth(row.over(learner).network), **mode)
+    algorithm = row.over(learner, **mode)
+    if row.network != "none":
+        algorithm = row.on(smooth(algorithm.network), **mode)
     params, state = start(algorithm)
     batch = items(algorithm, learner, rng)
     loss = mean_loss(algorithm, batch, state)

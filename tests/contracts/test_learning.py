@@ -57,7 +57,7 @@ def trained(algorithm: Algorithm, rng: np.random.Generator, steps: int) -> tuple
 def test_adapting_beats_not_adapting(row: Row, rng: np.random.Generator) -> None:
     torch.manual_seed(0)
     network = MLP(INPUTS, WAYS if row.network == "logits" else None, (16, 5))
-    algorithm = row.on(network)
+    algorithm = row.on(network, **({"inputs": INPUTS} if row.accepts("inputs") else {}))
     params, state = trained(algorithm, rng, 40)
     tasks = [draw(rng, slice(CLASSES, None)) for _ in range(40)]
     scores = evaluate(as_predictor(algorithm, params, state), tasks)

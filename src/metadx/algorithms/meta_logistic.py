@@ -43,7 +43,7 @@ class MetaLogistic(Algorithm):
     doing harm where the new conditions are unlike the old.
 
     Args:
-        inputs: columns of the input.
+        inputs: numbers that a case is made of.
         hidden: width of the embedding's hidden layer.
         embedding: columns of the embedding.
         steps: dual steps.
@@ -135,7 +135,8 @@ class MetaLogistic(Algorithm):
 
 
 def kernel(params: Tensors, a: Tensor, b: Tensor) -> Tensor:
-    """The meta-learned kernel of every row of `a` with every row of `b`, shape (rows of a, rows of b)."""
+    """The meta-learned kernel of every case of `a` with every case of `b`, shape (cases of a, cases of b)."""
+    a, b = a.flatten(1), b.flatten(1)
     linear = _features(params, a) @ _features(params, b).mT
     scale, tail = params["smooth_scale"].exp(), params["log_tail"].exp()
     u, v = a * scale, b * scale
