@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,7 +42,8 @@ def progress_bar(title: str, iterations: int, console: Console | None = None) ->
             nonlocal validation
             if "validation" in record:
                 validation = f" · validation {record['validation']:.3f}"
-            note = f"{record['tasks_per_second']:.0f} tasks/s · loss {record['loss']:.3f}{validation}"
+            loss = f" · loss {record['loss']:.3f}" if "loss" in record else ""
+            note = f"{record['tasks_per_second']:.0f} tasks/s{loss}{validation}"
             bar.update(task, completed=int(record["step"]), note=note)
 
         yield listen
@@ -49,11 +51,16 @@ def progress_bar(title: str, iterations: int, console: Console | None = None) ->
 
 @contextmanager
 def metrics_file(path: Path) -> Iterator[Listener]:
-    """One JSON line per step; wall-clock speed is left out, so that equal runs write equal files."""
-    with path.open("w", encoding="utf-8") as stream:
+    """One JSON line per step, null for what is not finite; wall-clock speed is left out, so that equal runs write
+    equal files."""
+    with path.open("w", encoding="utf-8", buffering=1) as stream:
 
         def listen(record: Record) -> None:
-            kept = {name: value for name, value in record.items() if name != "tasks_per_second"}
+            kept = {
+                name: value if math.isfinite(value) else None
+                for name, value in record.items()
+                if name != "tasks_per_second"
+            }
             stream.write(json.dumps(kept) + "\n")
 
         yield listen

@@ -53,7 +53,8 @@ class MetaOptim:
                 point, shape (tasks, cases, outputs).
             mask: 1 for real cases, 0 for padding, shape (tasks, cases).
         """
-        support = _examples(data, labels, mask, int(labels.max()) + 1)
+        ways = 0 if labels.is_floating_point() else int(labels.max()) + 1
+        support = _examples(data, labels, mask, ways)
         algorithm = _maml(self.learner, labels, self.inner_lr, self.inner_steps, self.first_order)
         params = _trainable(self.learner)
         _, state = algorithm.init(None)  # type: ignore[arg-type]
@@ -80,10 +81,13 @@ def compute_meta_loss(learner: nn.Module, inner_params: Adapted, batch: Mapping[
 
     Raises:
         KeyError: the batch lacks one of them; says which.
+        ValueError: the batch is padded, and padding was adapted to as if it were cases.
     """
     missing = [key for key in _KEYS if key not in batch]
     if missing:
         raise KeyError(f"the batch lacks {missing}; it needs {list(_KEYS)}, tasks first")
+    if "mask" in batch and not torch.equal(batch["mask"].bool(), inner_params.support.mask.bool()):
+        raise ValueError("the batch is padded: adapt with `adapt(data, labels, mask=batch['mask'])`")
     ways = inner_params.support.y.shape[-1]
     query = _examples(batch["query_data"], batch["query_labels"], batch.get("query_mask"), ways)
     algorithm = _maml(learner, batch["labels"], 1.0, 0, False)
@@ -107,5 +111,5 @@ def _maml(learner: nn.Module, labels: Tensor, lr: float, steps: int, first_order
 
 
 def _examples(data: Tensor, labels: Tensor, mask: Tensor | None, ways: int) -> Examples:
-    y = labels if labels.is_floating_point() else F.one_hot(labels, ways).to(data.dtype)
+    y = labels if labels.is_floating_point() else F.one_hot(labels.long(), ways).to(data.dtype)
     return Examples(data, y, data.new_ones(labels.shape[:2]) if mask is None else mask)

@@ -45,7 +45,7 @@ class TrainingSettings(BaseModel):
     patience: int | None = Field(None, ge=1)
     max_seconds: float | None = Field(None, gt=0)
     engine: Literal["auto", "loop", "vmap"] = "auto"
-    seed: int = 0
+    seed: int = Field(0, ge=0)
 
 
 def rate(settings: TrainingSettings, step: int) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -100,7 +101,7 @@ def train(
             record["validation"] = score
             history.append(record)
             stale += 1
-            if score > best.score or not validation:
+            if score > best.score or math.isnan(best.score) or not validation:
                 best = Trained(algorithm, params, state, step, score, way, history)
                 stale = 0
         record["tasks_per_second"] = settings.meta_batch / max(time.monotonic() - began, 1e-9)

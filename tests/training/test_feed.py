@@ -1,0 +1,36 @@
+"""What algorithms learn from."""
+
+import numpy as np
+import pytest
+import torch
+
+from metadx.algorithms import FineTune, ProtoNet
+from metadx.errors import UserError
+from metadx.tasks import ConditionSource, MetaDataset, Shape, SinusoidSource, Task
+from metadx.training import feed_for, pooled_cases, pooled_classes
+from training.making import dataset, network, separable
+
+
+def test_tasks_for_what_learns_from_tasks_and_cases_for_what_learns_from_cases() -> None:
+    rng = np.random.default_rng(0)
+    assert isinstance(feed_for(ProtoNet(network(None)), dataset())(rng, 2), Task)
+    cases = feed_for(FineTune(network(None), width=8, classes=6), dataset())(rng, 2)
+    assert not isinstance(cases, Task)
+    assert len(cases.x) == 2
+
+
+def test_pooled_labels_name_the_condition_of_the_case_over_several_sources() -> None:
+    sources = [ConditionSource(separable(3, 5, seed)) for seed in (1, 2)]
+    pool = MetaDataset("train", sources, Shape(ways=2))
+    assert pooled_classes(pool) == 6
+    batch = pooled_cases(pool)(np.random.default_rng(0), 200)
+    for x, y in zip(batch.x, batch.y.argmax(-1).tolist(), strict=True):
+        source = sources[y // 3]
+        own = source.inputs(np.flatnonzero(source.cases.y == y % 3))
+        assert torch.isclose(own, x).all(1).any()
+
+
+def test_a_split_without_conditions_cannot_be_pooled() -> None:
+    sines = MetaDataset("train", [SinusoidSource()])
+    with pytest.raises(UserError, match="no conditions to pool; use an algorithm that learns from tasks"):
+        pooled_cases(sines)
