@@ -19,6 +19,7 @@ from metadx.studies.problem import Problem, build_problem, feasible, fixed_tasks
 from metadx.studies.recipe import EvaluationSettings, NamedSettings, Recipe, nearest
 from metadx.studies.registry import ALGORITHMS, TITLES, build_algorithm
 from metadx.studies.runs import METRICS, Run, fingerprints, load_run, new_folder, save_run
+from metadx.tasks import ConditionSource
 from metadx.tasks.source import bounds
 from metadx.training import Listener, Trained, feed_for, metrics_file, progress_bar, tensorboard, train
 
@@ -86,7 +87,7 @@ def evaluate_run(
     ]
     plan = Plan(
         shots=settings.shots,
-        ways=settings.ways or bounds(recipe.tasks.ways)[1],
+        ways=settings.ways or _ways(problem, bounds(recipe.tasks.ways)[1], max(settings.shots)),
         query=settings.query,
         episodes=settings.episodes,
         tuning_tasks=settings.tuning_tasks,
@@ -94,6 +95,13 @@ def evaluate_run(
     )
     title = recipe.title or f"{TITLES[name]} on {problem.data.name}"
     return compare(title, problem, contenders, plan, command=command, progress=progress)
+
+
+def _ways(problem: Problem, trained: int, shots: int) -> int:
+    """The ways of the training, or as many as there are held-out conditions with enough cases."""
+    sources = [s for s in problem.splits.test.sources() if isinstance(s, ConditionSource)]
+    most = max((len(s.eligible(shots)) for s in sources), default=trained)
+    return min(trained, most) if most > 1 else trained
 
 
 def _check_unchanged(run: Run, problem: Problem, built: Algorithm) -> None:
