@@ -26,10 +26,12 @@ check: env  ## Style, types, the house's layers, dead links, tables made from re
 	$(BIN)/lint-imports
 	$(BIN)/python tools/check_links.py
 	$(BIN)/python tools/tables.py --check
+	$(BIN)/python tools/reference.py --check
 
 docs: env  ## The documentation as a site, in site/.
 	$(BIN)/python tools/tables.py
-	$(BIN)/mkdocs build --strict --quiet
+	$(BIN)/python tools/reference.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 prove: env  ## The proofs that are too long for the suite.
 	$(BIN)/python -m pytest -q -m slow
