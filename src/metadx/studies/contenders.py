@@ -16,12 +16,14 @@ from metadx.tasks import Task
 
 Settings = dict[str, Any]
 
+_PENALTIES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
+
 GRIDS: dict[str, tuple[Settings, ...]] = {
-    "logistic_regression": tuple({"c": c} for c in (0.01, 0.1, 0.3, 1.0, 3.0, 10.0, 100.0)),
+    "logistic_regression": tuple({"c": c} for c in _PENALTIES),
     "nearest_centroid": tuple({"sharpness": s} for s in (0.3, 1.0, 3.0, 10.0)),
     "boosted_trees": ({"leaf": 1}, {"leaf": 3}),
     "scratch": tuple({"lr": lr, "steps": n} for lr in (0.003, 0.03) for n in (20, 100)),
-    "linear_probe": tuple({"c": c} for c in (0.01, 0.1, 0.3, 1.0, 3.0, 10.0, 100.0)),
+    "linear_probe": tuple({"c": c} for c in _PENALTIES),
     "fine_tune": tuple({"lr": lr, "steps": n} for lr in (0.003, 0.03) for n in (10, 50)),
 }
 """Settings tried for each method; what is not listed has nothing to tune after training."""

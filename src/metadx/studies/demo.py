@@ -11,12 +11,19 @@ from rich.console import Console
 from metadx.evaluation import EvaluationResult
 from metadx.studies.comparison import Plan, Progress, compare
 from metadx.studies.problem import build_problem
-from metadx.studies.recipe import DataSettings, NamedSettings, Recipe, SplitSettings
+from metadx.studies.recipe import AuxiliarySettings, DataSettings, NamedSettings, Recipe, SplitSettings
 from metadx.studies.study import contender, train_one, untrained
 from metadx.tasks import Shape
 from metadx.training import TrainingSettings
 
-_TRAINED = ("protonet", "linear_probe", "fine_tune")
+_TASKS = TrainingSettings(iterations=400, meta_batch=12, schedule="one_cycle", clip=1.0, validate_every=100)
+_CASES = TrainingSettings(iterations=600, meta_batch=128, schedule="one_cycle", lr=3e-3, validate_every=100)
+_TRAINED = {
+    "meta_logistic": _TASKS.model_copy(update={"lr": 1e-2}),
+    "protonet": _TASKS.model_copy(update={"lr": 3e-3}),
+    "linear_probe": _CASES,
+    "fine_tune": _CASES,
+}
 _UNTRAINED = ("logistic_regression", "nearest_centroid", "boosted_trees")
 _PLAN = Plan(shots=(1, 5, 20), ways=5, query=10, episodes=300, tuning_tasks=60, seed=1)
 
@@ -26,10 +33,19 @@ def demo_recipe(seed: int) -> Recipe:
     return Recipe(
         title="Thyroid diagnoses never seen in training",
         data=DataSettings(name="thyroid", split=SplitSettings(seed=seed, share=(3, 3, 5))),
-        tasks=Shape(ways=(3, 5), shots=(1, 10), query=10),
+        tasks=Shape(ways=(2, 5), shots=(1, 20), query=8),
+        auxiliary=AuxiliarySettings(regions=0.35, permuted=0.5),
         learner=NamedSettings(name="mlp", hidden=[64, 64], activation="gelu", norm="layer"),
-        algorithm=NamedSettings(name="protonet"),
-        training=TrainingSettings(iterations=500, meta_batch=16, validate_every=50, patience=4, seed=seed),
+        algorithm=NamedSettings(name="meta_logistic"),
+        training=TrainingSettings(
+            iterations=400,
+            meta_batch=12,
+            lr=0.01,
+            schedule="one_cycle",
+            clip=1.0,
+            validate_every=100,
+            seed=seed,
+        ),
     )
 
 
@@ -45,8 +61,9 @@ def run_demo(
     recipe = demo_recipe(seed)
     problem = build_problem(recipe)
     contenders = []
-    for name in _TRAINED:
-        trained = train_one(NamedSettings(name=name), recipe, problem, console=console)
+    for name, training in _TRAINED.items():
+        own = recipe.model_copy(update={"training": training.model_copy(update={"seed": seed})})
+        trained = train_one(NamedSettings(name=name), own, problem, console=console)
         contenders.append(contender(name, trained.algorithm, trained.params, trained.state))
     contenders += [untrained(name, recipe, problem) for name in _UNTRAINED]
     with bar(console or Console(quiet=True)) as progress:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from metadx.cases import Cases, fit_transform, letters, load, read_folders, read_table
+from metadx.cases import Cases, TableTransform, fit_transform, letters, load, read_folders, read_table
 from metadx.errors import UserError
 from metadx.evaluation import DataDescription, SplitDescription
 from metadx.studies.recipe import DataSettings, Recipe
@@ -16,10 +16,13 @@ from metadx.tasks import (
     ConditionSource,
     MetaDataset,
     MetaSplits,
+    PermutedSource,
+    RegionSource,
     Shape,
     SinusoidSource,
     Split,
     Task,
+    TaskSource,
     split_cases,
     split_conditions,
 )
@@ -66,22 +69,27 @@ def build_problem(recipe: Recipe) -> Problem:
     s = recipe.data.split
     split = split_conditions(counts, s.seed, parts=parts, share=s.share, large=s.large, least=s.least)
     sides = split_cases(cases, split)
-    transform = fit_transform(sides[0])
+    background = _background(cases, (*split.train, *controls), sides)
+    transform = fit_transform(background)
     name = recipe.data.name or "data"
 
-    def dataset(split: Split, side: Cases) -> MetaDataset:
-        return MetaDataset(split, [ConditionSource(side, transform, f"{name}/{split}")], recipe.tasks)
+    def source(split: Split, side: Cases) -> ConditionSource:
+        return ConditionSource(side, transform, f"{name}/{split}")
 
+    train = source("train", sides[0])
+    sources, weights = _with_auxiliary(train, background, recipe)
     splits = MetaSplits(
-        dataset("train", sides[0]), dataset("validation", sides[1]), dataset("test", sides[2])
+        MetaDataset("train", sources, recipe.tasks, weights=weights),
+        MetaDataset("validation", [source("validation", sides[1])], recipe.tasks),
+        MetaDataset("test", [source("test", sides[2])], recipe.tasks),
     )
     left_out = split.left_out | dict.fromkeys(controls, "not a condition")
-    train, validation, test = (side.counts() for side in sides)
+    counted = [side.counts() for side in sides]
     return Problem(
         splits,
         Dimensions(transform.shape, bounds(recipe.tasks.ways)[1], pooled_classes(splits.train)),
         describe(cases, recipe),
-        SplitDescription(train=train, validation=validation, test=test, left_out=left_out),
+        SplitDescription(train=counted[0], validation=counted[1], test=counted[2], left_out=left_out),
     )
 
 
@@ -137,6 +145,34 @@ def _rules(data: DataSettings, cases: Cases) -> tuple[Callable[[str], frozenset[
     if data.name == "thyroid":
         return letters, (_NO_CONDITION,)
     return (lambda name: frozenset({name})), ()
+
+
+def _background(cases: Cases, names: tuple[str, ...], sides: tuple[Cases, Cases, Cases]) -> Cases:
+    """Meta-training cases and those of no condition: what transforms and unlabelled tasks may look at."""
+    elsewhere = {*sides[1].patient.tolist(), *sides[2].patient.tolist()}
+    background = cases.of_conditions(names)
+    return background.select(~np.isin(background.patient, sorted(elsewhere)))
+
+
+def _with_auxiliary(
+    train: ConditionSource, background: Cases, recipe: Recipe
+) -> tuple[list[TaskSource], list[float]]:
+    """The sources of meta-training tasks and how often each is drawn from."""
+    shares = recipe.auxiliary
+    sources: list[TaskSource] = [train]
+    weights = [1 - shares.regions - shares.permuted]
+    if not isinstance(train.transform, TableTransform):
+        if shares.regions or shares.permuted:
+            raise UserError("auxiliary: regions and permuted tasks are made from the columns of a table only")
+        return sources, weights
+    if shares.regions:
+        ways, seed = bounds(recipe.tasks.ways)[1], recipe.training.seed
+        sources.append(RegionSource(background, train.transform, ways, seed=seed))
+        weights.append(shares.regions)
+    if shares.permuted:
+        sources.append(PermutedSource(train))
+        weights.append(shares.permuted)
+    return sources, weights
 
 
 def _functions(recipe: Recipe) -> Problem:

@@ -63,6 +63,24 @@ class DataSettings(_Part):
         return self
 
 
+class AuxiliarySettings(_Part):
+    """Shares of the meta-training tasks that are made without new diagnoses; only for tables.
+
+    Args:
+        regions: neighbourhoods of unusual patients, found without labels; see `metadx.tasks.RegionSource`.
+        permuted: diagnoses whose columns traded places; see `metadx.tasks.PermutedSource`.
+    """
+
+    regions: float = Field(0.0, ge=0, lt=1)
+    permuted: float = Field(0.0, ge=0, lt=1)
+
+    @model_validator(mode="after")
+    def _some_diagnoses(self) -> AuxiliarySettings:
+        if self.regions + self.permuted >= 1:
+            raise ValueError("regions and permuted together must stay below 1: the rest are diagnoses")
+        return self
+
+
 class NamedSettings(BaseModel):
     """A learner or an algorithm by name, and its own settings, which are checked against what it takes."""
 
@@ -82,7 +100,7 @@ class EvaluationSettings(_Part):
     Args:
         shots: numbers of support cases per condition.
         episodes: meta-test episodes for each of them.
-        ways: conditions per episode; the training ways by default.
+        ways: conditions per episode; by default the training ways, or as many as are held out.
         query: query cases per condition, at most.
         seed: of the episodes.
         baselines: methods that need no meta-training, tuned on meta-validation and put beside the model.
@@ -106,11 +124,12 @@ class EvaluationSettings(_Part):
 
 
 class Recipe(_Part):
-    """A whole run: data, tasks, learner, algorithm, training, evaluation."""
+    """A whole run: data, tasks, auxiliary tasks, learner, algorithm, training, evaluation."""
 
     title: str = ""
     data: DataSettings
     tasks: Shape = Shape()
+    auxiliary: AuxiliarySettings = AuxiliarySettings()
     learner: NamedSettings = NamedSettings(name="auto")
     algorithm: NamedSettings
     training: TrainingSettings = TrainingSettings()
