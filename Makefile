@@ -37,7 +37,7 @@ prove: env  ## The proofs that are too long for the suite.
 	$(BIN)/python -m pytest -q -m slow
 
 results: env  ## Measure every figure of the results table again.
-	$(BIN)/python -m metadx.studies.measure
+	$(BIN)/python tools/measure.py
 
 clean:
 	rm -rf .venv site runs demo-report

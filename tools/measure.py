@@ -1,0 +1,172 @@
+"""Measures the figures of the results table: `python tools/measure.py demo|sinusoid|ablations [...]`."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from rich.console import Console
+
+from metadx.algorithms import as_predictor
+from metadx.cli.progress import evaluation_bar
+from metadx.evaluation import Interval, difference, evaluate
+from metadx.studies import build_algorithm, build_problem, read_recipe, run_demo, train_recipe
+from metadx.studies.problem import fixed_tasks
+from metadx.studies.results import Row, interval_row, write_row
+from metadx.tasks import Shape
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "results"
+ABLATED = ("maml", "anil", "reptile", "fine-tune", "protonet", "meta-logistic", "linear-probe")
+NO_STEPS = {"maml": "eval_steps", "anil": "eval_steps", "reptile": "eval_steps", "fine-tune": "steps"}
+
+
+def demo() -> None:
+    """The demonstration over three split seeds: the recommended method against the strongest tuned baseline."""
+    seconds: list[float] = []
+    gains: list[float] = []
+    for seed in range(3):
+        command = f"metadx demo --seed {seed}"
+        result = run_demo(seed, 300, console=Console(stderr=True), bar=evaluation_bar)
+        seconds.append(result.protocol.seconds)
+        titles = {m.name: m.title for m in result.methods}
+        for shots in result.shots:
+            chosen, against = result.recommended[shots], result.baseline[shots]
+            score = next(
+                s for s in result.scores if (s.method, s.shots, s.metric) == (chosen, shots, "accuracy")
+            )
+            found = Interval(score.value or 0, score.low or 0, score.high or 0, score.n)
+            what = f"thyroid split {seed}, 5-way {shots}-shot, {titles[chosen]} (recommended)"
+            write(f"demo-seed{seed}-{shots:02d}shot-accuracy", what, "accuracy, %", found, command, scale=100)
+            gap = next(
+                (d for d in result.differences if (d.method, d.against, d.shots) == (chosen, against, shots)),
+                None,
+            )
+            found = (
+                Interval(gap.value or 0, gap.low or 0, gap.high or 0, gap.n)
+                if gap
+                else Interval(0, 0, 0, 300)
+            )
+            what = f"thyroid split {seed}, 5-way {shots}-shot, {titles[chosen]} against {titles[against]}"
+            target = 2.0 if shots == 1 else None
+            write(
+                f"demo-seed{seed}-{shots:02d}shot-gain",
+                what,
+                "gain, points",
+                found,
+                command,
+                scale=100,
+                target=target,
+            )
+            if shots == 1:
+                gains.append(100 * found.value)
+    row = Row(
+        id="demo-mean-01shot-gain",
+        what="thyroid, 5-way 1-shot, mean of three splits, recommended against strongest tuned baseline",
+        metric="gain, points",
+        value=sum(gains) / len(gains),
+        n=len(gains),
+        target=4.0,
+        command="python tools/measure.py demo",
+    )
+    write_row(RESULTS, row)
+    slowest = Row(
+        id="demo-seconds",
+        what="metadx demo, whole run, slowest of three splits",
+        metric="seconds",
+        value=max(seconds),
+        n=len(seconds),
+        target=300,
+        better="lower",
+        command="metadx demo",
+    )
+    write_row(RESULTS, slowest)
+
+
+def sinusoid() -> None:
+    """MAML on sinusoids, one core: mean squared error after 1, 5 and 10 inner steps."""
+    torch.set_num_threads(1)
+    recipe = read_recipe(ROOT / "recipes" / "sinusoid.yaml")
+    command = "metadx train recipes/sinusoid.yaml --out runs/sinusoid"
+    with tempfile.TemporaryDirectory() as folder:
+        began = time.monotonic()
+        run = train_recipe(recipe, Path(folder) / "run", Console(stderr=True))
+        seconds = time.monotonic() - began
+    problem = build_problem(recipe)
+    algorithm = build_algorithm(recipe.algorithm, recipe.learner, problem.dimensions, recipe.training.seed)
+    tasks, _ = fixed_tasks(problem.splits.test, Shape(shots=10, query=100), 600, 1)
+    for steps, target in ((1, 0.45), (5, 0.15), (10, 0.12)):
+        adapted = dataclasses.replace(algorithm, eval_steps=steps)  # type: ignore[type-var]
+        scores = evaluate(as_predictor(adapted, run.params, run.state), tasks, classification=False)
+        write(
+            f"sinusoid-maml-{steps:02d}steps",
+            f"MAML on sinusoids, 10 shots, {steps} inner steps, 100 query points",
+            "mean squared error",
+            scores.interval("mse"),
+            command,
+            target=target,
+            better="lower",
+        )
+    row = Row(
+        id="sinusoid-seconds",
+        what="the sinusoid recipe, training on one core",
+        metric="seconds",
+        value=seconds,
+        n=1,
+        target=120,
+        better="lower",
+        command=command,
+    )
+    write_row(RESULTS, row)
+
+
+def ablations() -> None:
+    """Every algorithm's recipe against itself without adaptation, 5-way 5-shot, paired."""
+    for name in ABLATED:
+        recipe = read_recipe(ROOT / "recipes" / f"thyroid-{name}.yaml")
+        with tempfile.TemporaryDirectory() as folder:
+            run = train_recipe(recipe, Path(folder) / "run", Console(stderr=True))
+        problem = build_problem(recipe)
+        algorithm = build_algorithm(
+            recipe.algorithm, recipe.learner, problem.dimensions, recipe.training.seed
+        )
+        tasks, _ = fixed_tasks(problem.splits.test, Shape(ways=5, shots=5, query=10), 300, 1)
+
+        adapted = evaluate(as_predictor(algorithm, run.params, run.state), tasks)
+        if name in NO_STEPS:
+            gain, without = (
+                difference(adapted, score({NO_STEPS[name]: 0}), "accuracy"),
+                "itself with no inner step",
+            )
+        else:
+            found = adapted.interval("accuracy")
+            gain = Interval(found.value - 0.2, found.low - 0.2, found.high - 0.2, found.n)
+            without = "guessing, which is all it can do without a support set"
+        write(
+            f"ablation-{name}",
+            f"{name} on thyroid split 0, 5-way 5-shot, against {without}",
+            "gain, points",
+            gain,
+            "python tools/measure.py ablations",
+            scale=100,
+            target=0.0,
+        )
+
+
+def write(id: str, what: str, metric: str, found: Interval, command: str, **rest: object) -> None:
+    """Writes a row and says so."""
+    row = interval_row(id, what, metric, found, command, **rest)  # type: ignore[arg-type]
+    write_row(RESULTS, row)
+    print(f"{row.id}: {row.value}", flush=True)
+
+
+JOBS: dict[str, Callable[[], None]] = {"demo": demo, "sinusoid": sinusoid, "ablations": ablations}
+
+if __name__ == "__main__":
+    for job in sys.argv[1:] or JOBS:
+        JOBS[job]()
