@@ -139,10 +139,9 @@ def ablations() -> None:
 
         adapted = evaluate(as_predictor(algorithm, run.params, run.state), tasks)
         if name in NO_STEPS:
-            gain, without = (
-                difference(adapted, score({NO_STEPS[name]: 0}), "accuracy"),
-                "itself with no inner step",
-            )
+            frozen = dataclasses.replace(algorithm, **{NO_STEPS[name]: 0})  # type: ignore[type-var]
+            unadapted = evaluate(as_predictor(frozen, run.params, run.state), tasks)
+            gain, without = difference(adapted, unadapted, "accuracy"), "itself with no inner step"
         else:
             found = adapted.interval("accuracy")
             gain = Interval(found.value - 0.2, found.low - 0.2, found.high - 0.2, found.n)
