@@ -9,7 +9,7 @@ import typer
 
 from metadx import __version__
 from metadx.cli import data, demo, evaluate, report, train
-from metadx.cli.exits import INTERRUPTED, Commands, stop
+from metadx.cli.exits import Commands, run_program
 
 app = typer.Typer(
     cls=Commands,
@@ -43,7 +43,4 @@ def options(
 
 def main() -> None:
     """Runs the command that the arguments name."""
-    try:
-        app()
-    except KeyboardInterrupt:
-        stop("stopped", INTERRUPTED)
+    run_program(app)

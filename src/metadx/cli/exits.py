@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 from rich.console import Console
@@ -21,22 +23,30 @@ class Commands(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Runs a command and turns what stopped it into a line on stderr and an exit code."""
         try:
-            value = super().invoke(ctx)
-            sys.stdout.flush()
+            return super().invoke(ctx)
         except UserError as error:
             stop(str(error), MISTAKE)
         except KeyboardInterrupt:
             stop("stopped", INTERRUPTED)
-        except BrokenPipeError:
-            _leave_closed_pipe()
         except OSError as error:
             if error.filename is None:
                 raise
-            what = (
-                f"{error.filename}: {error.strerror}. Mend the path, its permissions or the room on the disk."
-            )
-            stop(what, MISTAKE)
-        return value
+            stop(f"{error.filename}: {error.strerror}. Mend the path, its permissions or the disk.", MISTAKE)
+
+
+def run_program(program: Callable[[], object]) -> None:
+    """Runs a whole program: SIGTERM lets it clean up, and a reader that has gone, such as `head`, is no error."""
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    try:
+        try:
+            program()
+        finally:
+            sys.stdout.flush()
+    except KeyboardInterrupt:
+        stop("stopped", INTERRUPTED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(PIPE_CLOSED)
 
 
 def stop(message: str, code: int) -> NoReturn:
@@ -44,9 +54,3 @@ def stop(message: str, code: int) -> NoReturn:
     line = Text.assemble(("metadx: ", "bold red"), " ".join(message.splitlines()))
     Console(stderr=True, soft_wrap=True, highlight=False).print(line)
     sys.exit(code)
-
-
-def _leave_closed_pipe() -> NoReturn:
-    """Whoever read the output, such as `head`, has gone: what is left of it goes nowhere."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    sys.exit(PIPE_CLOSED)

@@ -49,10 +49,7 @@ def print_result(result: EvaluationResult, console: Console) -> None:
         if metric == "accuracy"
         else f"{p.query} query cases"
     )
-    table = Table(
-        title=escape(f"{result.title}: {unit}, 95 % interval"),
-        caption=escape(f"{ways}, {p.episodes} episodes, {p.mode}, {p.hardware}"),
-    )
+    table = Table(title=escape(f"{result.title}: {unit}, 95 % interval"))
     table.add_column("method")
     for shots in result.shots:
         table.add_column(f"{shots} {'case' if shots == 1 else 'cases'}", justify="right")
@@ -66,6 +63,7 @@ def print_result(result: EvaluationResult, console: Console) -> None:
             cells.append(f"[bold]{text}[/]" if result.recommended.get(shots) == method.name else text)
         table.add_row(escape(method.title), *cells)
     console.print(table)
+    console.print(f"{ways}, {p.episodes} episodes, {p.mode}, {p.hardware}", highlight=False, markup=False)
     for sentence in result.summary:
         console.print(f"• {sentence}", highlight=False, markup=False)
 
