@@ -16,7 +16,6 @@ from metadx.algorithms import as_predictor
 from metadx.cli.progress import evaluation_bar
 from metadx.evaluation import Interval, difference, evaluate
 from metadx.studies import build_algorithm, build_problem, read_recipe, run_demo, train_recipe
-from metadx.studies.problem import fixed_tasks
 from metadx.studies.results import Row, interval_row, write_row
 from metadx.tasks import Shape
 
@@ -99,7 +98,7 @@ def sinusoid() -> None:
         seconds = time.monotonic() - began
     problem = build_problem(recipe)
     algorithm = build_algorithm(recipe.algorithm, recipe.learner, problem.dimensions, recipe.training.seed)
-    tasks, _ = fixed_tasks(problem.splits.test, Shape(shots=10, query=100), 600, 1)
+    tasks = problem.splits.test.tasks(600, Shape(shots=10, query=100), 1)
     for steps, target in ((1, 0.45), (5, 0.15), (10, 0.12)):
         adapted = dataclasses.replace(algorithm, eval_steps=steps)  # type: ignore[type-var]
         scores = evaluate(as_predictor(adapted, run.params, run.state), tasks, classification=False)
@@ -135,7 +134,7 @@ def ablations() -> None:
         algorithm = build_algorithm(
             recipe.algorithm, recipe.learner, problem.dimensions, recipe.training.seed
         )
-        tasks, _ = fixed_tasks(problem.splits.test, Shape(ways=5, shots=5, query=10), 300, 1)
+        tasks = problem.splits.test.tasks(300, Shape(ways=5, shots=5, query=10), 1)
 
         adapted = evaluate(as_predictor(algorithm, run.params, run.state), tasks)
         if name in NO_STEPS:

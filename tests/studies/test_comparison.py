@@ -164,7 +164,7 @@ def test_the_recommendation_comes_from_meta_validation_whatever_the_test_says(pr
 
 def test_tuning_keeps_the_setting_that_did_best(problem: Problem) -> None:
     right, wrong = {"wrong": frozenset()}, {"wrong": all_rows(problem, "validation")}
-    tasks, _ = comparison.fixed_tasks(problem.splits.validation, problem.splits.validation.shape, 5, 0)
+    tasks = problem.splits.validation.tasks(5)
     for grid in ((right, wrong), (wrong, right)):
         found = comparison.tune(fickle("tuned", frozenset(), grid), tasks)
         assert found.settings == right

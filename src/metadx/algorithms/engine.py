@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal, TypeVar
 
 import numpy as np
@@ -125,19 +127,24 @@ class Engine:
 
     def predict(self, params: Tensors, state: Tensors, tasks: Sequence[Task]) -> list[Tensor]:
         """Logits or values for the query cases of each task, in order, padding removed."""
+        if not self.algorithm.tensors:
+            # scikit-learn lets go of the interpreter while it works
+            with ThreadPoolExecutor(os.cpu_count()) as pool:
+                return list(pool.map(lambda task: self._solve(params, state, task), tasks))
+        if self.way == "loop":
+            return [self._solve(params, state, task) for task in tasks]
+        outputs = []
+        for start in range(0, len(tasks), _PREDICT_TOGETHER):
+            group = tasks[start : start + _PREDICT_TOGETHER]
+            together = torch.func.vmap(lambda task: self._solve(params, state, task))(stack(group))
+            outputs += [
+                out[: len(task.query.x), : task.ways] for out, task in zip(together, group, strict=True)
+            ]
+        return outputs
+
+    def _solve(self, params: Tensors, state: Tensors, task: Task) -> Tensor:
         with torch.no_grad():
-            if self.way == "loop":
-                return [solve(self.algorithm, params, state, task) for task in tasks]
-            outputs = []
-            for start in range(0, len(tasks), _PREDICT_TOGETHER):
-                group = tasks[start : start + _PREDICT_TOGETHER]
-                together = torch.func.vmap(lambda task: solve(self.algorithm, params, state, task))(
-                    stack(group)
-                )
-                outputs += [
-                    out[: len(task.query.x), : task.ways] for out, task in zip(together, group, strict=True)
-                ]
-            return outputs
+            return solve(self.algorithm, params, state, task)
 
 
 def as_predictor(

@@ -26,7 +26,7 @@ from metadx.evaluation import (
 )
 from metadx.studies.contenders import Contender, Tuned, recommend, tune
 from metadx.studies.hardware import hardware
-from metadx.studies.problem import Problem, feasible, fixed_tasks
+from metadx.studies.problem import Problem, feasible
 from metadx.studies.summary import summarise
 from metadx.tasks import Shape
 
@@ -68,9 +68,11 @@ def compare(
     tested: dict[int, dict[str, Scores]] = {}
     for shots in plan.shots:
         shape = Shape(ways=plan.ways, shots=shots, query=plan.query)
-        tests, names = fixed_tasks(problem.splits.test, shape, plan.episodes, plan.seed)
+        episodes = problem.splits.test.episodes(plan.episodes, shape, plan.seed)
+        tests = [source.task(episode) for source, episode in episodes]
+        names = [getattr(episode, "conditions", ()) for _, episode in episodes]
         chosen = feasible(problem.splits.validation, shape)
-        tries, _ = fixed_tasks(problem.splits.validation, chosen, plan.tuning_tasks, plan.seed + 1)
+        tries = problem.splits.validation.tasks(plan.tuning_tasks, chosen, plan.seed + 1)
         work = sum(len(c.grid) * len(tries) + len(tests) for c in contenders)
         report = _counter(progress, f"{shots} shots", work)
         tuned[shots] = {c.name: tune(c, tries, report) for c in contenders}

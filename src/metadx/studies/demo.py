@@ -25,7 +25,7 @@ _TRAINED = {
     "fine_tune": _CASES,
 }
 _UNTRAINED = ("logistic_regression", "nearest_centroid", "boosted_trees")
-_PLAN = Plan(shots=(1, 5, 20), ways=5, query=10, episodes=300, tuning_tasks=60, seed=1)
+_PLAN = Plan(shots=(1, 5, 20), ways=5, query=10, episodes=300, tuning_tasks=120, seed=1)
 
 
 def demo_recipe(seed: int) -> Recipe:

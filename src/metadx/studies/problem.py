@@ -21,7 +21,6 @@ from metadx.tasks import (
     Shape,
     SinusoidSource,
     Split,
-    Task,
     TaskSource,
     split_cases,
     split_conditions,
@@ -101,16 +100,6 @@ def read_cases(data: DataSettings) -> Cases:
         return read_folders(data.folder, patients=data.patients, size=data.size)
     assert data.name is not None
     return load(data.name, allow_unverified=data.allow_unverified, patients=data.patients, size=data.size)
-
-
-def fixed_tasks(
-    dataset: MetaDataset, shape: Shape, number: int, seed: int
-) -> tuple[list[Task], list[tuple[str, ...]]]:
-    """The same tasks every time, unpadded, and the names of their ways."""
-    rng = np.random.default_rng(seed)
-    drawn = [dataset.draw(rng, shape) for _ in range(number)]
-    tasks = [source.task(episode) for source, episode in drawn]
-    return tasks, [getattr(episode, "conditions", ()) for _, episode in drawn]
 
 
 def feasible(dataset: MetaDataset, shape: Shape) -> Shape:

@@ -15,7 +15,7 @@ from metadx.evaluation import EvaluationResult
 from metadx.learners import Tensors
 from metadx.studies.comparison import Plan, Progress, compare
 from metadx.studies.contenders import GRIDS, Contender
-from metadx.studies.problem import Problem, build_problem, feasible, fixed_tasks
+from metadx.studies.problem import Problem, build_problem, feasible
 from metadx.studies.recipe import EvaluationSettings, NamedSettings, Recipe, nearest
 from metadx.studies.registry import ALGORITHMS, TITLES, build_algorithm
 from metadx.studies.runs import METRICS, Run, fingerprints, load_run, new_folder, save_run
@@ -54,8 +54,8 @@ def train_one(
     built = build_algorithm(algorithm, recipe.learner, problem.dimensions, recipe.training.seed)
     settings = recipe.training
     shape = feasible(problem.splits.validation, recipe.tasks)
-    tasks, _ = fixed_tasks(
-        problem.splits.validation, shape, settings.validation_tasks, settings.seed + _VALIDATION_SEED
+    tasks = problem.splits.validation.tasks(
+        settings.validation_tasks, shape, settings.seed + _VALIDATION_SEED
     )
     with contextlib.ExitStack() as stack:
         watching = list(listeners)

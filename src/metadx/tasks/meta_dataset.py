@@ -70,6 +70,17 @@ class MetaDataset:
         """A batch of freshly drawn tasks."""
         return stack([source.task(e) for source, e in (self.draw(rng, shape) for _ in range(tasks))])
 
+    def episodes(
+        self, number: int, shape: Shape | None = None, seed: int = 0
+    ) -> list[tuple[TaskSource, Episode]]:
+        """The same episodes every time, each with its source."""
+        rng = np.random.default_rng(seed)
+        return [self.draw(rng, shape) for _ in range(number)]
+
+    def tasks(self, number: int, shape: Shape | None = None, seed: int = 0) -> list[Task]:
+        """The same tasks every time, unpadded."""
+        return [source.task(episode) for source, episode in self.episodes(number, shape, seed)]
+
     def __len__(self) -> int:
         return self.batches
 
