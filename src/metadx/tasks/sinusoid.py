@@ -45,10 +45,12 @@ class SinusoidSource:
         )
 
     def task(self, episode: SinusoidEpisode) -> Task:
-        def observe(points: tuple[float, ...]) -> Examples:
-            x = np.array(points)[:, None]
-            y = episode.amplitude * np.sin(x - episode.phase)
-            both = torch.from_numpy(np.stack([x, y]).astype(np.float32))
-            return Examples(both[0], both[1], torch.ones(len(points)))
-
-        return Task(observe(episode.support), observe(episode.query))
+        x = np.array(episode.support + episode.query)
+        points = np.stack([x, episode.amplitude * np.sin(x - episode.phase)], axis=1).astype(np.float32)
+        both, ones = torch.from_numpy(points), torch.ones(len(points))
+        shots = len(episode.support)
+        support, query = (
+            Examples(both[part, :1], both[part, 1:], ones[part])
+            for part in (slice(shots), slice(shots, None))
+        )
+        return Task(support, query)

@@ -79,10 +79,9 @@ def unstack(batch: Task) -> list[Task]:
 
 
 def _pad(examples: Examples, size: int, ways: int) -> Examples:
-    extra = size - len(examples.x)
-    y = F.pad(examples.y, (0, ways - examples.y.shape[-1]))
+    extra, missing = size - len(examples.x), ways - examples.y.shape[-1]
+    if missing:
+        examples = examples._replace(y=F.pad(examples.y, (0, missing)))
     if not extra:
-        return Examples(examples.x, y, examples.mask)
-    return Examples(
-        *(torch.cat([t, t.new_zeros((extra, *t.shape[1:]))]) for t in (examples.x, y, examples.mask))
-    )
+        return examples
+    return Examples(*(torch.cat([t, t.new_zeros((extra, *t.shape[1:]))]) for t in examples))
