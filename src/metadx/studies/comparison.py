@@ -84,7 +84,7 @@ def compare(
         }
     baselines = [c.name for c in contenders if c.algorithm.consumes != "tasks"]
     baseline = {k: best({b: tested[k][b] for b in baselines}, metric) for k in plan.shots if baselines}
-    recommended = {k: recommend(tuned[k]) for k in plan.shots}
+    recommended = recommend(tuned)
     result = EvaluationResult(
         title=title,
         data=problem.data,

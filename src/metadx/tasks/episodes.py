@@ -32,7 +32,7 @@ def load_episodes(path: Path, source: ConditionSource) -> list[ConditionEpisode]
         episodes = [ConditionEpisode.model_validate(episode) for episode in content["episodes"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(
-            f"{path}: not an episodes file ({error}). Write one with `--save-episodes`."
+            f"{path}: not an episodes file ({error}). Write one with `metadx.tasks.save_episodes`."
         ) from error
     if fingerprint != source.cases.fingerprint():
         raise UserError(
