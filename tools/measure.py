@@ -98,7 +98,7 @@ def sinusoid() -> None:
         seconds = time.monotonic() - began
     problem = build_problem(recipe)
     algorithm = build_algorithm(recipe.algorithm, recipe.learner, problem.dimensions, recipe.training.seed)
-    tasks = problem.splits.test.tasks(600, Shape(shots=10, query=100), 1)
+    tasks = problem.splits.test.tasks(4000, Shape(shots=10, query=100), 1)
     for steps, target in ((1, 0.45), (5, 0.15), (10, 0.12)):
         adapted = dataclasses.replace(algorithm, eval_steps=steps)  # type: ignore[type-var]
         scores = evaluate(as_predictor(adapted, run.params, run.state), tasks, classification=False)

@@ -117,7 +117,8 @@ def test_fewer_held_out_cases_than_an_evaluation_asks_for(metadx: Metadx, tmp_pa
 def test_too_few_conditions_for_three_sides(metadx: Metadx, tmp_path: Path) -> None:
     write_table(tmp_path / "table.csv", conditions=3)
     said = refused(metadx, write_recipe(tmp_path / "recipe.yaml", {"csv": "table.csv"}))
-    assert "of 3 in all; each side needs two. Add conditions or change the split's `share`" in said
+    assert "of 3 in all, and each of the three sides needs two" in said
+    assert "fit logistic regression to them instead" in said
 
 
 def test_an_empty_table(metadx: Metadx, tmp_path: Path) -> None:

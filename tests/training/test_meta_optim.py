@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -166,3 +167,30 @@ def test_a_batch_that_lacks_something_says_what(key: str, rng: np.random.Generat
     del batch[key]
     with pytest.raises(KeyError, match=rf"the batch lacks \['{key}'\]"):
         compute_meta_loss(learner, adapted, batch)
+
+
+@pytest.mark.parametrize("norm", [nn.LayerNorm(6), nn.GroupNorm(2, 6)], ids=lambda norm: type(norm).__name__)
+def test_torchs_own_norms_give_exact_second_order_gradients(norm: nn.Module) -> None:
+    torch.manual_seed(0)
+    learner = nn.Sequential(nn.Linear(3, 6), copy.deepcopy(norm), nn.Tanh(), nn.Linear(6, 3)).double()
+    data, query = torch.randn(2, 4, 6, 3, dtype=torch.float64)
+    batch = {
+        "data": data,
+        "labels": torch.arange(6).remainder(3).expand(4, -1),
+        "query_data": query,
+        "query_labels": torch.arange(6).remainder(3).expand(4, -1),
+    }
+
+    def loss() -> torch.Tensor:
+        meta_optim = MetaOptim(learner, inner_lr=0.5, inner_steps=2)
+        return compute_meta_loss(learner, meta_optim.adapt(batch["data"], batch["labels"]), batch)
+
+    weight = learner[0].weight
+    (gradient,) = torch.autograd.grad(loss(), weight)
+    probe = torch.randn_like(weight)
+    with torch.no_grad():
+        weight += 1e-5 * probe
+        ahead = loss()
+        weight -= 2e-5 * probe
+        behind = loss()
+    assert ((ahead - behind) / 2e-5).item() == pytest.approx((gradient * probe).sum().item(), rel=1e-6)

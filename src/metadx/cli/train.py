@@ -42,5 +42,7 @@ def train(
     run = train_recipe(wanted, out, None if quiet else console)
     score = run.summary["validation"]
     best = "no meta-validation score" if score is None else f"meta-validation {score:.3f}"
-    console.print(f"Wrote {out}: best at step {run.summary['step']}, {best}.", markup=False)
+    few = len(run.summary["split"]["validation"])
+    where = f" on {few} conditions, which chose it; no estimate of how it does elsewhere" if few else ""
+    console.print(f"Wrote {out}: best at step {run.summary['step']}, {best}{where}.", markup=False)
     console.print(f"Next: [bold]metadx evaluate {escape(str(out))}[/]")

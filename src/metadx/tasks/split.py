@@ -88,8 +88,10 @@ def split_cases(cases: Cases, split: ConditionSplit) -> tuple[Cases, Cases, Case
         conditions: tuple[str, ...] = getattr(split, name)
         if len(conditions) < 2:
             raise UserError(
-                f"{cases.provenance.source}: only {len(conditions)} conditions for meta-{name}, of "
-                f"{len(cases.classes)} in all; each side needs two. Add conditions or change the split's `share`."
+                f"{cases.provenance.source}: {len(conditions)} conditions for meta-{name}, of "
+                f"{len(cases.classes)} in all, and each of the three sides needs two. With fewer than six "
+                "conditions there is nothing to meta-learn from: fit logistic regression to them instead. With "
+                "more, change `data.split` (`share`, `least`) so that each side gets two."
             )
         side = cases.of_conditions(conditions)
         side = side.select(~np.isin(side.patient, sorted(later)))

@@ -8,10 +8,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from metadx.algorithms import CROSS_ENTROPY, MAML, SQUARED_ERROR, Adapted, choose_way, over_tasks
+from metadx.algorithms import CROSS_ENTROPY, MAML, SQUARED_ERROR, Adapted, Way, choose_way, over_tasks
 from metadx.learners import Tensors
 from metadx.tasks import Examples
 
+_FUSED = (nn.LayerNorm, nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
 _KEYS = ("data", "labels", "query_data", "query_labels")
 
 
@@ -62,7 +63,7 @@ class MetaOptim:
         def adapt(support: Examples) -> Adapted:
             return algorithm.adapt(params, state, support, train=True)
 
-        return over_tasks(adapt, support, choose_way(algorithm, params))
+        return over_tasks(adapt, support, _way(self.learner, algorithm))
 
     def step(self, meta_loss: Tensor) -> None:
         """Steps the learner down the gradient of the meta-loss."""
@@ -103,6 +104,14 @@ def compute_meta_loss(learner: nn.Module, inner_params: Adapted, batch: Mapping[
 
 def _trainable(learner: nn.Module) -> Tensors:
     return {name: p for name, p in learner.named_parameters() if p.requires_grad}
+
+
+def _way(learner: nn.Module, algorithm: MAML) -> Way:
+    """One task at a time where the learner has a fused normalisation: differentiated from outside of vmap, its
+    second-order gradient is silently wrong (pytorch/functorch#534)."""
+    if any(isinstance(module, _FUSED) for module in learner.modules()):
+        return "loop"
+    return choose_way(algorithm, _trainable(learner))
 
 
 def _maml(learner: nn.Module, labels: Tensor, lr: float, steps: int, first_order: bool) -> MAML:
