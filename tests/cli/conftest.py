@@ -73,7 +73,7 @@ def program() -> Metadx:
             [str(executable()), *map(str, arguments)],
             capture_output=True,
             text=True,
-            timeout=240,
+            timeout=600,
             check=False,
             env={**os.environ, **options.pop("env", {})},
             **options,
