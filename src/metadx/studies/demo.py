@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -32,7 +33,7 @@ def demo_recipe(seed: int) -> Recipe:
     """The settings that the trained methods of the demonstration share."""
     return Recipe(
         title="Thyroid diagnoses never seen in training",
-        data=DataSettings(name="thyroid", split=SplitSettings(seed=seed, share=(3, 3, 5))),
+        data=DataSettings(name="thyroid", split=SplitSettings(seed=seed, share=(3, 3, 5), least=6)),
         tasks=Shape(ways=(2, 5), shots=(1, 20), query=8),
         auxiliary=AuxiliarySettings(regions=0.35, permuted=0.5),
         learner=NamedSettings(name="mlp", hidden=[64, 64], activation="gelu", norm="layer"),
@@ -67,9 +68,8 @@ def run_demo(
         contenders.append(contender(name, trained.algorithm, trained.params, trained.state))
     contenders += [untrained(name, recipe, problem) for name in _UNTRAINED]
     with bar(console or Console(quiet=True)) as progress:
-        plan = Plan(**{**_PLAN.__dict__, "episodes": episodes})
-        result = compare(
-            recipe.title, problem, contenders, plan, command=f"metadx demo --seed {seed}", progress=progress
-        )
+        plan = dataclasses.replace(_PLAN, episodes=episodes)
+        command = f"metadx demo --seed {seed} --episodes {episodes}"
+        result = compare(recipe.title, problem, contenders, plan, command=command, progress=progress)
     seconds = round(time.monotonic() - began, 1)
     return result.model_copy(update={"protocol": result.protocol.model_copy(update={"seconds": seconds})})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -84,6 +85,9 @@ def build_problem(recipe: Recipe) -> Problem:
     )
     left_out = split.left_out | dict.fromkeys(controls, "not a condition")
     counted = [side.counts() for side in sides]
+    shared = sum(counts[name] for side in counted for name in side) - sum(map(len, sides))
+    if shared:
+        left_out[f"{shared} cases"] = "their patients have cases on another side too"
     return Problem(
         splits,
         Dimensions(transform.shape, bounds(recipe.tasks.ways)[1], pooled_classes(splits.train)),
@@ -94,10 +98,12 @@ def build_problem(recipe: Recipe) -> Problem:
 
 def read_cases(data: DataSettings) -> Cases:
     """The cases a recipe names."""
+    pictures: dict[str, Any] = {"size": data.size, "channels": data.channels, "bits": data.bits}
     if data.csv is not None:
-        return read_table(data.csv, patients=data.patients)
+        return read_table(data.csv, patients=data.patients, **pictures)
     if data.folder is not None:
-        return read_folders(data.folder, patients=data.patients, size=data.size)
+        pattern = data.patient_pattern
+        return read_folders(data.folder, patients=data.patients, patient_pattern=pattern, **pictures)
     assert data.name is not None
     return load(data.name, allow_unverified=data.allow_unverified, patients=data.patients, size=data.size)
 
@@ -133,6 +139,8 @@ def _rules(data: DataSettings, cases: Cases) -> tuple[Callable[[str], frozenset[
     """What conditions are made of, and which labels are no condition."""
     if data.name == "thyroid":
         return letters, (_NO_CONDITION,)
+    if data.name == "omniglot":  # the twenty people who drew an alphabet drew all of its characters
+        return (lambda name: frozenset({name.partition("/")[0]})), ()
     return (lambda name: frozenset({name})), ()
 
 

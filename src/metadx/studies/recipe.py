@@ -29,7 +29,7 @@ class SplitSettings(_Part):
     seed: int = Field(0, ge=0)
     share: tuple[_Share, _Share, _Share] = (3, 1, 1)
     large: int = Field(25, ge=1)
-    least: int = Field(6, ge=2)
+    least: int = Field(4, ge=2)
 
 
 class DataSettings(_Part):
@@ -41,7 +41,10 @@ class DataSettings(_Part):
         folder: class folders of pictures.
         function: a family of functions; "sinusoid".
         patients: the words that vouch for data without patient ids.
+        patient_pattern: finds the patient in a file name of class folders; a regular expression with one group.
         size: side, or [height, width], that pictures are resized to, in pixels.
+        channels: 1 or 3, where pictures are to be made grey or coloured.
+        bits: how many bits of 16-bit pictures are used.
         allow_unverified: accept a copy whose checksum is not the official one.
         split: how conditions are dealt out.
     """
@@ -51,7 +54,10 @@ class DataSettings(_Part):
     folder: Path | None = None
     function: Literal["sinusoid"] | None = None
     patients: str | None = None
+    patient_pattern: str | None = None
     size: int | tuple[int, int] | None = None
+    channels: int | None = None
+    bits: int | None = None
     allow_unverified: bool = False
     split: SplitSettings = SplitSettings()
 

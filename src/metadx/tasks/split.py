@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from metadx.cases import Cases
 from metadx.errors import UserError
@@ -53,22 +54,13 @@ def split_conditions(
         large: conditions with at least this many cases are dealt first, so that every side has some.
         least: conditions with fewer cases are left out.
     """
-    alone = {part: 0 for name in counts for part in parts(name)}
-    for name, count in counts.items():
-        if len(parts(name)) == 1:
-            (part,) = parts(name)
-            alone[part] = max(alone[part], count)
-    order = sorted(alone, key=lambda part: (-alone[part], part))
-    side = _deal([p for p in order if alone[p] >= large], share, seed)
-    side |= _deal([p for p in order if alone[p] < large], share, seed + 1_000_003)
-
+    enough = {name: count for name, count in counts.items() if count >= least}
+    left_out = {name: f"{n} cases, fewer than {least}" for name, n in counts.items() if name not in enough}
+    side = _deal(_blocks(enough, parts, large), share, seed)
     sides: dict[str, list[str]] = {name: [] for name in _SIDES}
-    left_out: dict[str, str] = {}
-    for name in sorted(counts, key=lambda n: (-counts[n], n)):
+    for name in sorted(enough, key=lambda n: (-enough[n], n)):
         found = {side[part] for part in parts(name)}
-        if counts[name] < least:
-            left_out[name] = f"{counts[name]} cases, fewer than {least}"
-        elif len(found) > 1:
+        if len(found) > 1:
             left_out[name] = f"its parts are in {' and '.join(sorted(found))}"
         else:
             sides[found.pop()].append(name)
@@ -100,16 +92,37 @@ def split_cases(cases: Cases, split: ConditionSplit) -> tuple[Cases, Cases, Case
     return sides[2], sides[1], sides[0]
 
 
-def _deal(parts: list[str], share: tuple[float, float, float], seed: int) -> dict[str, str]:
+def _blocks(counts: Mapping[str, int], parts: Parts, large: int) -> list[list[str]]:
+    """Parts in blocks of similar numbers of cases, those of large conditions first."""
+    alone = {part: 0 for name in counts for part in parts(name)}
+    for name, count in counts.items():
+        if len(parts(name)) == 1:
+            (part,) = parts(name)
+            alone[part] = max(alone[part], count)
+    order = sorted(alone, key=lambda part: (-alone[part], part))
+    groups = ([p for p in order if alone[p] >= large], [p for p in order if alone[p] < large])
+    return [group[at : at + _BLOCK] for group in groups for at in range(0, len(group), _BLOCK)]
+
+
+def _deal(blocks: list[list[str]], share: tuple[float, float, float], seed: int) -> dict[str, str]:
+    """The side of each part: always the one furthest below its quota, blocks shuffled by the seed."""
     rng = np.random.default_rng(seed)
+    quota = _quotas(sum(map(len, blocks)), share)
     given = np.zeros(3)
-    wanted = np.asarray(share, dtype=float) / sum(share)
     side: dict[str, str] = {}
-    for start in range(0, len(parts), _BLOCK):
-        block = parts[start : start + _BLOCK]
+    for block in blocks:
         for at in rng.permutation(len(block)):
-            lack = wanted * (given.sum() + 1) - given
+            lack = quota * (given.sum() + 1) / quota.sum() - given
             chosen = max((2, 0, 1), key=lambda i: lack[i])
             given[chosen] += 1
             side[block[at]] = _SIDES[chosen]
     return side
+
+
+def _quotas(total: int, share: tuple[float, float, float]) -> NDArray[np.float64]:
+    """How many parts each side gets: two each first, where there are six, and then by share."""
+    wanted = np.asarray(share, dtype=float) / sum(share)
+    quota = np.full(3, min(2, total // 3), dtype=float)
+    for _ in range(total - int(quota.sum())):
+        quota[np.argmax(wanted * total - quota)] += 1
+    return quota
