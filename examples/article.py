@@ -24,7 +24,7 @@ class MyMedicalDataset(MetaDataset):
         super().__init__(split, shape=Shape(ways=CONDITIONS, shots=5, query=10), batch_size=4, batches=100)
         cases = load("thyroid")
         counts = {name: n for name, n in cases.counts().items() if name != "no condition (-)"}
-        sides = split_cases(cases, split_conditions(counts, seed=0, parts=letters, share=(3, 3, 5), least=12))
+        sides = split_cases(cases, split_conditions(counts, seed=0, parts=letters, least=12))
         transform = fit_transform(sides[0])  # fitted on meta-training patients only
         self.source = ConditionSource(sides[("train", "validation", "test").index(split)], transform)
 

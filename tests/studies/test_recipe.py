@@ -36,7 +36,7 @@ def test_what_is_left_out_has_a_default(tmp_path: Path) -> None:
     assert recipe.data.name == "thyroid"
     assert recipe.algorithm.settings == {"inner_lr": 0.1}
     assert recipe.learner.name == "auto"
-    assert recipe.tasks.ways == 5
+    assert recipe.tasks.ways == (2, 5)
     assert recipe.evaluation.shots == (1, 5)
 
 

@@ -26,9 +26,9 @@ def dataset(split: Split, *sources: TaskSource, **options: object) -> MetaDatase
     return MetaDataset(split, sources, shape, batch_size=3, batches=4, **options)  # type: ignore[arg-type]
 
 
-def test_iterating_twice_gives_the_same_batches_and_another_seed_others() -> None:
-    data = dataset("train", source(0), source(3), seed=5)
-    first, second = list(data), list(data)
+def test_the_same_seed_gives_the_same_batches_and_another_seed_others() -> None:
+    data, again = (dataset("train", source(0), source(3), seed=5) for _ in range(2))
+    first, second = list(data), list(again)
     assert len(first) == len(data) == 4
     for a, b in zip(first, second, strict=True):
         assert a.keys() == {"data", "labels", "mask", "query_data", "query_labels", "query_mask"}
@@ -38,9 +38,10 @@ def test_iterating_twice_gives_the_same_batches_and_another_seed_others() -> Non
     assert not torch.equal(first[0]["data"][0, 0], other["data"][0, 0])
 
 
-def test_two_passes_at_once_do_not_disturb_each_other() -> None:
-    data = dataset("train", source(0))
-    for a, b in zip(data, data, strict=True):
+def test_another_pass_draws_new_tasks_in_training_and_the_same_ones_elsewhere() -> None:
+    training, held_out = dataset("train", source(0)), dataset("test", source(0))
+    assert not torch.equal(next(iter(training))["data"], next(iter(training))["data"])
+    for a, b in zip(held_out, held_out, strict=True):
         assert torch.equal(a["data"], b["data"])
 
 

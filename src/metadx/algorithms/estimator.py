@@ -24,23 +24,21 @@ class Fitted(NamedTuple):
 def fit_estimator(estimator: Any, support: Examples) -> Fitted:
     """Fits a scikit-learn classifier to the flattened support cases, padding left out."""
     real = support.mask.cpu().numpy() > 0
-    with one_thread():
-        estimator.fit(_rows(support.x)[real], support.y.argmax(-1).cpu().numpy()[real])
+    estimator.fit(_rows(support.x)[real], support.y.argmax(-1).cpu().numpy()[real])
     return Fitted(estimator, support.y.shape[-1])
 
 
 def predict_estimator(model: Fitted, x: Tensor) -> Tensor:
     """Log-probabilities of the ways, shape (cases, ways); very negative for a way without support cases."""
-    with one_thread():
-        probability = model.estimator.predict_proba(_rows(x))
+    probability = model.estimator.predict_proba(_rows(x))
     full = np.zeros((len(probability), model.ways))
     full[:, model.estimator.classes_] = probability
     return torch.log(torch.from_numpy(full).clamp(min=1e-30)).to(x.dtype)
 
 
 def one_thread() -> Any:
-    """Keeps BLAS and OpenMP to one thread: on a handful of cases, threads wait for each other up to 20 times
-    longer than they work."""
+    """Keeps BLAS and OpenMP to one thread each while tasks run side by side: on a handful of cases, their threads
+    wait for each other up to 20 times longer than they work."""
     return _thread_pools().limit(limits=1)
 
 

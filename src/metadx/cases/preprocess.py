@@ -61,7 +61,8 @@ class TableTransform:
 
     A value takes the signed log first where that makes it less skewed. The normal score of a column with many
     values is the standard normal quantile of its rank among the fitted cases. A missing value is the mean, 0,
-    in both, and 1 in the flag of its column before standardising.
+    in both, and 1 in the flag of its column before standardising. A column that was never observed in the fitted
+    cases is 0 throughout: nothing could be learned of it.
 
     Args:
         log: raw columns that take the signed log, shape (raw columns,), bool.
@@ -131,7 +132,7 @@ def fit_table(x: NDArray[Any]) -> TableTransform:
     return TableTransform(
         log=log,
         mean=mean,
-        std=np.where(std > 1e-12, std, 1.0),
+        std=np.where(seen.any(0), np.where(std > 1e-12, std, 1.0), np.inf),
         ranked=ranked,
         sorted=tuple(known[c] for c in ranked),
         flagged=flagged,

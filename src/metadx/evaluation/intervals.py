@@ -40,7 +40,9 @@ def mean_interval(values: NDArray[Any]) -> Interval:
 def bootstrap_interval(
     statistic: Callable[[NDArray[np.int64]], float], n: int, resamples: int = 200, seed: int = 0
 ) -> Interval:
-    """A statistic of a set of episodes with its percentile bootstrap interval.
+    """A statistic of a set of episodes with its bootstrap interval, centred on the statistic itself.
+
+    Centred, because a resample repeats episodes, which biases statistics such as the calibration error upwards.
 
     Args:
         statistic: of the episodes with the given numbers, which may repeat.
@@ -48,5 +50,6 @@ def bootstrap_interval(
     """
     rng = np.random.default_rng(seed)
     draws = [statistic(rng.integers(0, n, n)) for _ in range(resamples)]
-    low, high = np.percentile(draws, [2.5, 97.5])
-    return Interval(statistic(np.arange(n)), float(low), float(high), n)
+    value = statistic(np.arange(n))
+    low, high = value + np.percentile(draws, [2.5, 97.5]) - np.mean(draws)
+    return Interval(value, float(low), float(high), n)

@@ -66,12 +66,12 @@ def compare(
     metric = "accuracy" if problem.classification else "mse"
     tuned: dict[int, dict[str, Tuned]] = {}
     tested: dict[int, dict[str, Scores]] = {}
-    for shots in plan.shots:
-        shape = Shape(ways=plan.ways, shots=shots, query=plan.query)
-        episodes = problem.splits.test.episodes(plan.episodes, shape, plan.seed)
+    shapes = {k: Shape(ways=plan.ways, shots=k, query=plan.query) for k in plan.shots}
+    drawn = {k: problem.splits.test.episodes(plan.episodes, shape, plan.seed) for k, shape in shapes.items()}
+    for shots, episodes in drawn.items():
         tests = [source.task(episode) for source, episode in episodes]
         names = [getattr(episode, "conditions", ()) for _, episode in episodes]
-        chosen = feasible(problem.splits.validation, shape)
+        chosen = feasible(problem.splits.validation, shapes[shots])
         tries = problem.splits.validation.tasks(plan.tuning_tasks, chosen, plan.seed + 1)
         work = sum(len(c.grid) * len(tries) + len(tests) for c in contenders)
         report = _counter(progress, f"{shots} shots", work)

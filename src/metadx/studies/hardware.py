@@ -10,9 +10,7 @@ import torch
 
 
 def hardware() -> str:
-    """The processor or accelerator, cores in use, and the torch version, in one line."""
-    if torch.cuda.is_available():
-        return f"{torch.cuda.get_device_name()}, torch {torch.__version__}"
+    """The processor, cores in use, and the torch version, in one line."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
     model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")

@@ -134,7 +134,7 @@ class Recipe(_Part):
 
     title: str = ""
     data: DataSettings
-    tasks: Shape = Shape()
+    tasks: Shape = Shape(ways=(2, 5))
     auxiliary: AuxiliarySettings = AuxiliarySettings()
     learner: NamedSettings = NamedSettings(name="auto")
     algorithm: NamedSettings

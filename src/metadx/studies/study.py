@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -83,7 +84,7 @@ def evaluate_run(
     contenders += [
         untrained(baseline, recipe, problem)
         for baseline in dict.fromkeys(settings.baselines)
-        if baseline != name and problem.classification
+        if baseline != name and (problem.classification or _regresses(baseline))
     ]
     plan = Plan(
         shots=settings.shots,
@@ -97,11 +98,16 @@ def evaluate_run(
     return compare(title, problem, contenders, plan, command=command, progress=progress)
 
 
+def _regresses(name: str) -> bool:
+    """Whether a method can predict values; an unknown one is left to be refused by name."""
+    return name not in ALGORITHMS or "loss" in {f.name for f in dataclasses.fields(ALGORITHMS[name])}  # type: ignore[arg-type]
+
+
 def _ways(problem: Problem, trained: int, shots: int) -> int:
     """The ways of the training, or as many as there are held-out conditions with enough cases."""
     sources = [s for s in problem.splits.test.sources() if isinstance(s, ConditionSource)]
-    most = max((len(s.eligible(shots)) for s in sources), default=trained)
-    return min(trained, most) if most > 1 else trained
+    enough = (max(len(s.eligible(k)) for s in sources) for k in (shots, 1) if sources)
+    return min(trained, next((most for most in enough if most > 1), trained))
 
 
 def _check_unchanged(run: Run, problem: Problem, built: Algorithm) -> None:

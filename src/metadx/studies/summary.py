@@ -6,15 +6,50 @@ from metadx.evaluation import Difference, EvaluationResult, Score
 
 
 def summarise(result: EvaluationResult) -> tuple[str, ...]:
-    """What was recommended and who won, for each number of shots, and how the choice was made."""
+    """Who won overall, then for each number of shots, how the choice was made, and what the intervals say."""
     metric = "accuracy" if any(s.metric == "accuracy" for s in result.scores) else "mse"
     sentences = [_sentence(result, shots, metric) + _winner(result, shots, metric) for shots in result.shots]
+    if len(result.shots) > 1 and result.baseline:
+        sentences.insert(0, _headline(result))
     if len(result.methods) > 1:
         sentences.append(
-            "The recommended method was chosen for each number of cases on meta-validation conditions alone; "
-            "the figures are from conditions that no method had seen."
+            "The recommended method was chosen on meta-validation conditions alone; the figures are from "
+            "conditions that no method had seen."
+        )
+    if result.split.test:
+        cases, conditions = sum(result.split.test.values()), len(result.split.test)
+        sentences.append(
+            f"Intervals are over episodes drawn from the {cases} held-out cases of {conditions} conditions; other "
+            "conditions, or other patients, may differ by more."
         )
     return tuple(sentences)
+
+
+def _headline(result: EvaluationResult) -> str:
+    """Where the recommended method wins, ties and loses against the strongest tuned baseline, in one sentence."""
+    outcomes: dict[str, list[int]] = {}
+    for shots in result.shots:
+        outcomes.setdefault(_outcome(result, shots), []).append(shots)
+    parts = [f"{outcome} at {_listed(shots)}" for outcome, shots in outcomes.items()]
+    return f"Against the strongest tuned baseline, what meta-validation recommends {_joined(parts)}."
+
+
+def _outcome(result: EvaluationResult, shots: int) -> str:
+    chosen, against = result.recommended[shots], result.baseline[shots]
+    if chosen == against:
+        return "is that baseline"
+    gap = next(d for d in result.differences if (d.method, d.against, d.shots) == (chosen, against, shots))
+    if gap.low is None or gap.high is None:
+        return "could not be compared"
+    return "wins" if gap.low > 0 else "loses" if gap.high < 0 else "cannot be told apart"
+
+
+def _listed(shots: list[int]) -> str:
+    return f"{_joined([str(k) for k in shots])} labelled {'case' if shots == [1] else 'cases'}"
+
+
+def _joined(parts: list[str]) -> str:
+    return " and ".join(filter(None, [", ".join(parts[:-1]), parts[-1]]))
 
 
 def _sentence(result: EvaluationResult, shots: int, metric: str) -> str:
@@ -27,8 +62,8 @@ def _sentence(result: EvaluationResult, shots: int, metric: str) -> str:
         return f"With {cases}: {mine}."
     if against == chosen:
         return (
-            f"With {cases} a baseline is recommended: {mine}; no meta-learned method did better on "
-            "meta-validation."
+            f"With {cases} a baseline is recommended: {mine}; on meta-validation no meta-learned "
+            "method was clearly better."
         )
     gap = next(d for d in result.differences if (d.method, d.against, d.shots) == (chosen, against, shots))
     return (

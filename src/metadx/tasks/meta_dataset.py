@@ -21,7 +21,8 @@ class MetaDataset:
 
     Subclass it and override `sources` to bring your own tasks, or give the sources. Iterating yields dicts
     with `data`, `labels`, `query_data`, `query_labels` and the two masks, tasks first; labels are whole numbers
-    for conditions, values for regression. The same seed gives the same batches, whenever it is iterated.
+    for conditions, values for regression. Every pass over the training
+    split draws new tasks, the same ones for the same seed; the other splits give the same tasks at every pass.
 
     Args:
         split: "train", "validation" or "test".
@@ -51,6 +52,7 @@ class MetaDataset:
         self.batch_size = batch_size
         self.batches = batches
         self.seed = seed
+        self._passes = 0
         self._given = list(sources)
         self._weights = None if weights is None else np.asarray(weights, dtype=float) / sum(weights)
 
@@ -85,7 +87,9 @@ class MetaDataset:
         return self.batches
 
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
-        rng = np.random.default_rng(self.seed)
+        passes = self._passes if self.split == "train" else 0
+        self._passes += 1
+        rng = np.random.default_rng([self.seed, passes])
         for _ in range(self.batches):
             yield as_dict(self.sample(rng, self.batch_size), self.sources()[0].classification)
 

@@ -19,7 +19,7 @@ from metadx.tasks.source import Shape
 from metadx.tasks.task import Task
 
 _SMALLEST, _LARGEST = 30, 200
-_ATTEMPTS = 1000
+_ATTEMPTS = 200
 
 
 class RegionEpisode(ConditionEpisode):
@@ -54,8 +54,12 @@ class RegionSource:
         self._x = transform(cases.x)
         self._columns = [c for c in transform.columns if np.ptp(self._x[:, list(c.inputs)], axis=0).max() > 0]
         rng = np.random.default_rng(seed)
-        found = [self._draw_set(rng, ways) for _ in range(sets)]
-        if None in found:
+        found = []
+        for _ in range(sets if len(cases) >= ways * _SMALLEST else 0):
+            found.append(self._draw_set(rng, ways))
+            if found[-1] is None:
+                break
+        if not found or found[-1] is None:
             raise UserError(
                 f"{cases.provenance.source}: {len(cases)} cases are too few to make {ways} neighbourhoods of at "
                 f"least {_SMALLEST}. Leave the region tasks out."

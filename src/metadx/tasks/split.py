@@ -84,6 +84,7 @@ def split_cases(cases: Cases, split: ConditionSplit) -> tuple[Cases, Cases, Case
                 f"{len(cases.classes)} in all, and each of the three sides needs two. With fewer than six "
                 "conditions there is nothing to meta-learn from: fit logistic regression to them instead. With "
                 "more, change `data.split` (`share`, `least`) so that each side gets two."
+                + "".join(f" Left out: {name} ({why})." for name, why in list(split.left_out.items())[:3])
             )
         side = cases.of_conditions(conditions)
         side = side.select(~np.isin(side.patient, sorted(later)))
