@@ -35,8 +35,9 @@ class MetaRegression(NamedTuple):
 class MetaLogistic(Algorithm):
     """Multinomial logistic regression on the support set, through a kernel that was meta-learned.
 
-    The kernel of two cases is the inner product of their scaled inputs, plus that of a small embedding, plus a
-    rational quadratic kernel of their inputs in other scales, plus a constant for the intercept. Scales, embedding
+    The kernel of two cases is the inner product of their features (scaled inputs, how unusual each of them is, and
+    a small embedding; the features of unusual cases shrunk), plus a rational quadratic kernel of how unusual their
+    inputs are, plus a constant for the intercept. Scales, embedding
     and weights are meta-learned; so are the prior precision and the temperature, as power laws of the number of
     shots. The regression is unrolled: a fixed number of Böhning steps in the dual, differentiated through. Its
     log-probabilities are averaged with those of plain logistic regression, which keeps the learned kernel from
@@ -66,7 +67,7 @@ class MetaLogistic(Algorithm):
     hidden: int = 64
     embedding: int = 16
     steps: int = 12
-    mix: float = 0.65
+    mix: float = 0.5
     c: float = 0.1
 
     def __post_init__(self) -> None:
@@ -83,11 +84,14 @@ class MetaLogistic(Algorithm):
 
         params = {
             "scale": torch.zeros(self.inputs),
-            "smooth_scale": torch.full((self.inputs,), -0.5 * math.log(max(self.inputs / 4, 1))),
+            "sign_scale": torch.full((self.inputs,), -1.0),
+            "size_scale": torch.full((self.inputs,), -1.0),
+            "smooth_scale": torch.full((2 * self.inputs,), -0.5 * math.log(max(self.inputs / 2, 1))),
             "hidden.weight": uniform(self.hidden, self.inputs),
             "hidden.bias": torch.zeros(self.hidden),
             "embedding.weight": uniform(self.embedding, self.hidden),
             "log_embedding": torch.tensor(-1.0),
+            "shrinkage": torch.tensor(0.0),
             "log_smooth": torch.tensor(1.0),
             "log_tail": torch.tensor(0.0),
             "log_intercept": torch.tensor(0.0),
@@ -139,17 +143,35 @@ def kernel(params: Tensors, a: Tensor, b: Tensor) -> Tensor:
     a, b = a.flatten(1), b.flatten(1)
     linear = _features(params, a) @ _features(params, b).mT
     scale, tail = params["smooth_scale"].exp(), params["log_tail"].exp()
-    u, v = a * scale, b * scale
+    u, v = torch.cat(_unusual(a), -1) * scale, torch.cat(_unusual(b), -1) * scale
     distance = u.square().sum(-1).unsqueeze(-1) + v.square().sum(-1) - 2 * u @ v.mT
     smooth = (1 + distance / (2 * tail)) ** (-tail)
     return linear + params["log_smooth"].exp() * smooth + params["log_intercept"].exp().square()
 
 
 def _features(params: Tensors, x: Tensor) -> Tensor:
-    """Scaled inputs and the embedding, side by side."""
+    """Scaled inputs, how unusual they are, and the embedding, side by side.
+
+    Unusual cases have large features and would outweigh all others; they are shrunk, by a power of their size.
+    """
+    side, excess = _unusual(x)
     hidden = F.gelu(x @ params["hidden.weight"].mT + params["hidden.bias"])
     embedding = params["log_embedding"].exp() * (hidden @ params["embedding.weight"].mT)
-    return torch.cat([x * params["scale"].exp(), embedding], -1)
+    parts = (
+        x * params["scale"].exp(),
+        side * params["sign_scale"].exp(),
+        excess * params["size_scale"].exp(),
+        embedding,
+    )
+    features = torch.cat(parts, -1)
+    size = features.square().sum(-1, keepdim=True) / x.shape[-1]
+    return features * (1 + size) ** (-torch.sigmoid(params["shrinkage"]) / 2)
+
+
+def _unusual(x: Tensor) -> tuple[Tensor, Tensor]:
+    """On which side of usual each input is, -1 to 1, and how far from it."""
+    side = torch.tanh(x)
+    return side, side * x
 
 
 def _power_law(coefficients: Tensor, support: Examples) -> Tensor:

@@ -10,7 +10,7 @@ import numpy as np
 from torch import Tensor
 
 from metadx.errors import UserError
-from metadx.tasks.source import Episode, Shape, TaskSource
+from metadx.tasks.source import Episode, Shape, TaskSource, bounds, draw_shots
 from metadx.tasks.task import Task, stack
 
 Split = Literal["train", "validation", "test"]
@@ -69,8 +69,22 @@ class MetaDataset:
         return source, source.draw(rng, shape or self.shape)
 
     def sample(self, rng: np.random.Generator, tasks: int, shape: Shape | None = None) -> Task:
-        """A batch of freshly drawn tasks."""
-        return stack([source.task(e) for source, e in (self.draw(rng, shape) for _ in range(tasks))])
+        """A batch of freshly drawn tasks.
+
+        A range of shots is drawn from once for the whole batch, so that little is padded; a source that cannot
+        give as many gives as many as it can.
+        """
+        shape = shape or self.shape
+        low, _ = bounds(shape.shots)
+        shots = draw_shots(rng, shape.shots)
+        drawn = []
+        for _ in range(tasks):
+            try:
+                source, episode = self.draw(rng, shape.model_copy(update={"shots": shots}))
+            except UserError:
+                source, episode = self.draw(rng, shape.model_copy(update={"shots": (low, shots)}))
+            drawn.append(source.task(episode))
+        return stack(drawn)
 
     def episodes(
         self, number: int, shape: Shape | None = None, seed: int = 0

@@ -7,6 +7,7 @@ cases learns which differences a handful of cases can be trusted on.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -19,7 +20,7 @@ from metadx.tasks.source import Shape
 from metadx.tasks.task import Task
 
 _SMALLEST, _LARGEST = 30, 200
-_ATTEMPTS = 200
+_ATTEMPTS = 10
 
 
 class RegionEpisode(ConditionEpisode):
@@ -38,7 +39,7 @@ class RegionSource:
         cases: a table; its labels are not looked at.
         transform: maps rows to inputs, fitted on meta-training cases.
         ways: regions of each set.
-        sets: number of region sets that tasks are drawn from.
+        sets: number of region sets that tasks are drawn from, at most.
         seed: of the region sets.
 
     Raises:
@@ -54,17 +55,15 @@ class RegionSource:
         self._x = transform(cases.x)
         self._columns = [c for c in transform.columns if np.ptp(self._x[:, list(c.inputs)], axis=0).max() > 0]
         rng = np.random.default_rng(seed)
-        found = []
-        for _ in range(sets if len(cases) >= ways * _SMALLEST else 0):
-            found.append(self._draw_set(rng, ways))
-            if found[-1] is None:
-                break
-        if not found or found[-1] is None:
+        enough = len(cases) >= ways * _SMALLEST
+        drawn = (self._draw_set(rng, ways) for _ in range(sets * _ATTEMPTS if enough else 0))
+        found = list(itertools.islice((regions for regions in drawn if regions is not None), sets))
+        if not found:
             raise UserError(
                 f"{cases.provenance.source}: {len(cases)} cases are too few to make {ways} neighbourhoods of at "
                 f"least {_SMALLEST}. Leave the region tasks out."
             )
-        self._sources = [_source(cases, regions, transform) for regions in found if regions is not None]
+        self._sources = [_source(cases, regions, transform) for regions in found]
         self._patients = frozenset(cases.patient.tolist())
 
     def patients(self) -> frozenset[str]:
@@ -82,24 +81,24 @@ class RegionSource:
         return self._sources[episode.region_set].task(episode)
 
     def _draw_set(self, rng: np.random.Generator, ways: int) -> list[NDArray[np.int64]] | None:
+        """The cases of each region of a set, or None where one of them would be too small."""
         weight = np.array([3.0 if c.continuous else 1.0 for c in self._columns])
-        for _ in range(_ATTEMPTS):
-            few = min(int(rng.integers(1, 4)), len(self._columns))
-            chosen = rng.choice(len(weight), few, replace=False, p=weight / weight.sum())
-            inputs = [i for c in chosen for i in self._columns[c].inputs]
-            z = self._x[:, inputs] * np.exp(0.5 * rng.normal(size=len(inputs)))
-            unusual = (z**2).sum(1) + 0.3
-            anchors = rng.choice(len(z), ways, replace=False, p=unusual / unusual.sum())
-            distance = ((z[:, None] - z[anchors]) ** 2).sum(-1) + 1e-6 * rng.random((len(z), ways))
-            nearest = distance.argmin(1)
-            regions = []
-            for way in range(ways):
-                own = np.flatnonzero(nearest == way)
-                size = rng.integers(_SMALLEST, _LARGEST)
-                regions.append(own[np.argsort(distance[own, way])[:size]])
-            if min(map(len, regions)) >= _SMALLEST:
-                return regions
-        return None
+        few = min(int(rng.integers(1, 4)), len(self._columns))
+        chosen = rng.choice(len(weight), few, replace=False, p=weight / weight.sum())
+        inputs = [i for c in chosen for i in self._columns[c].inputs]
+        z = self._x[:, inputs] * np.exp(0.5 * rng.normal(size=len(inputs)))
+        unusual = (z**2).sum(1) + 0.3
+        anchors = rng.choice(len(z), ways, replace=False, p=unusual / unusual.sum())
+        distance = ((z[:, None] - z[anchors]) ** 2).sum(-1) + 1e-6 * rng.random((len(z), ways))
+        nearest = distance.argmin(1)
+        if np.bincount(nearest, minlength=ways).min() < _SMALLEST:
+            return None
+        regions = []
+        for way in range(ways):
+            own = np.flatnonzero(nearest == way)
+            size = rng.integers(_SMALLEST, _LARGEST)
+            regions.append(own[np.argsort(distance[own, way])[:size]])
+        return regions
 
 
 def _source(cases: Cases, regions: list[NDArray[np.int64]], transform: TableTransform) -> ConditionSource:

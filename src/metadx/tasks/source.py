@@ -47,10 +47,16 @@ def bounds(size: Size) -> tuple[int, int]:
 
 
 def draw_size(rng: np.random.Generator, size: Size, most: int | None = None) -> int:
-    """A whole number within `size`, the range capped at `most`."""
+    """A whole number within `size`, the range capped at `most`, all equally likely."""
     low, high = bounds(size)
     high = high if most is None else min(high, most)
     return int(rng.integers(min(low, high), high + 1))
+
+
+def draw_shots(rng: np.random.Generator, shots: Size) -> int:
+    """A number of shots within `shots`; from a range, each doubling is equally likely."""
+    low, high = bounds(shots)
+    return min(high, int(np.exp(rng.uniform(np.log(low), np.log(high + 1)))))
 
 
 class Episode(BaseModel):
