@@ -130,7 +130,7 @@ class Engine:
         """Logits or values for the query cases of each task, in order, padding removed."""
         if not self.algorithm.tensors:
             # scikit-learn lets go of the interpreter while it works
-            with one_thread(), ThreadPoolExecutor(os.cpu_count()) as pool:
+            with one_thread(), ThreadPoolExecutor(os.cpu_count(), initializer=one_thread) as pool:
                 return list(pool.map(lambda task: self._solve(params, state, task), tasks))
         if self.way == "loop":
             return [self._solve(params, state, task) for task in tasks]

@@ -17,7 +17,7 @@ from metadx.studies.study import contender, train_one, untrained
 from metadx.tasks import Shape
 from metadx.training import TrainingSettings
 
-_TASKS = TrainingSettings(iterations=400, meta_batch=12, schedule="one_cycle", clip=1.0, validate_every=100)
+_TASKS = TrainingSettings(iterations=400, meta_batch=12, schedule="one_cycle", clip=1.0, keep="last")
 _CASES = TrainingSettings(iterations=600, meta_batch=128, schedule="one_cycle", lr=3e-3, validate_every=100)
 _TRAINED = {
     "meta_logistic": _TASKS.model_copy(update={"lr": 1e-2}),

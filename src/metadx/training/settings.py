@@ -23,6 +23,7 @@ class TrainingSettings(BaseModel):
         weight_decay: of the outer optimiser.
         validate_every: outer steps between validations.
         validation_tasks: meta-validation tasks, the same ones every time.
+        keep: the parameters that validated "best", or the "last" ones, for schedules that end at zero.
         patience: validations without a better score before training stops; None never stops early.
         max_seconds: training stops cleanly after this long; runs that end by the clock are not reproducible to
             the byte.
@@ -42,6 +43,7 @@ class TrainingSettings(BaseModel):
     weight_decay: float = Field(0.0, ge=0)
     validate_every: int = Field(100, ge=1)
     validation_tasks: int = Field(100, ge=1)
+    keep: Literal["best", "last"] = "best"
     patience: int | None = Field(None, ge=1)
     max_seconds: float | None = Field(None, gt=0)
     engine: Literal["auto", "loop", "vmap"] = "auto"

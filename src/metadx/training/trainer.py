@@ -101,7 +101,8 @@ def train(
             record["validation"] = score
             history.append(record)
             stale += 1
-            if score > best.score or math.isnan(best.score) or not validation:
+            improved = score > best.score or math.isnan(best.score) or not validation
+            if improved or settings.keep == "last":
                 best = Trained(algorithm, params, state, step, score, way, history)
                 stale = 0
         record["tasks_per_second"] = settings.meta_batch / max(time.monotonic() - began, 1e-9)
