@@ -74,11 +74,12 @@ def tensorboard(folder: Path) -> Iterator[Listener]:
     except ImportError:
         yield lambda record: None
         return
-    with SummaryWriter(str(folder)) as writer:
+    writer = SummaryWriter(str(folder))
 
-        def listen(record: Record) -> None:
-            for name, value in record.items():
-                if name != "step":
-                    writer.add_scalar(name, value, int(record["step"]))
+    def listen(record: Record) -> None:
+        for name, value in record.items():
+            if name != "step":
+                writer.add_scalar(name, value, int(record["step"]))
 
-        yield listen
+    yield listen
+    writer.close()  # not after an interruption: its queue, caught half-way, may wait for itself for ever
