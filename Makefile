@@ -14,7 +14,7 @@ $(STAMP): pyproject.toml
 	@touch $(STAMP)
 
 demo: env  ## Meta-train on some thyroid diagnoses, tell apart others from 1 to 20 patients each.
-	$(BIN)/metadx demo --out demo-report
+	$(BIN)/metadx demo --episodes 150 --out demo-report
 
 test: env  ## Every test but the long proofs.
 	$(BIN)/python -m pytest -n auto -q -m "not slow"
