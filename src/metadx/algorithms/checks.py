@@ -19,10 +19,3 @@ def at_least(least: float, owner: object, *names: str) -> None:
         value = getattr(owner, name)
         if value is not None and value < least:
             raise UserError(f"{type(owner).__name__}: {name} must be at least {least:g}, not {value}")
-
-
-def one_of(options: tuple[str, ...], owner: object, name: str) -> None:
-    """Raises UserError unless the named attribute is one of the options."""
-    value = getattr(owner, name)
-    if value not in options:
-        raise UserError(f"{type(owner).__name__}: {name} must be one of {', '.join(options)}, not {value!r}")
