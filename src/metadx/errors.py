@@ -1,4 +1,4 @@
-"""Errors that are the user's to mend: they name the thing and the mend."""
+"""Errors that are the user's to mend, which name the thing and the mend; and stops that the user asked for."""
 
 
 class UserError(ValueError):
@@ -7,3 +7,16 @@ class UserError(ValueError):
 
 class MissingData(UserError):
     """A data set is not on this machine; the message says the command that gets it."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """Work stopped cleanly because a signal asked for it; the message says how to go on.
+
+    Args:
+        message: what is said.
+        signal: number of the signal; the exit code is 128 more.
+    """
+
+    def __init__(self, message: str, signal: int) -> None:
+        super().__init__(message)
+        self.signal = signal

@@ -1,12 +1,28 @@
-"""The outer loop: training runs, and the same machinery for loops of one's own."""
+"""The outer loop: training runs that can be resumed, and the same machinery for loops of one's own."""
 
+from metadx.training.checkpoint import (
+    Checkpoint,
+    Damaged,
+    has_checkpoint,
+    read_checkpoint,
+    remove_checkpoints,
+    write_checkpoint,
+)
+from metadx.training.checkpointer import Checkpointer, stop_signals
+from metadx.training.durable import NO_ROOM, DiskFull, sync, write_durably
 from metadx.training.feed import Feed, feed_for, pooled_cases, pooled_classes
 from metadx.training.listeners import metrics_file, progress_bar, tensorboard
 from metadx.training.meta_optim import MetaOptim, compute_meta_loss
 from metadx.training.settings import TrainingSettings
-from metadx.training.trainer import Diverged, Listener, Record, Trained, train, validate
+from metadx.training.standing import Record
+from metadx.training.trainer import Diverged, Listener, Trained, train, validate
 
 __all__ = [
+    "NO_ROOM",
+    "Checkpoint",
+    "Checkpointer",
+    "Damaged",
+    "DiskFull",
     "Diverged",
     "Feed",
     "Listener",
@@ -16,11 +32,18 @@ __all__ = [
     "TrainingSettings",
     "compute_meta_loss",
     "feed_for",
+    "has_checkpoint",
     "metrics_file",
     "pooled_cases",
     "pooled_classes",
     "progress_bar",
+    "read_checkpoint",
+    "remove_checkpoints",
+    "stop_signals",
+    "sync",
     "tensorboard",
     "train",
     "validate",
+    "write_checkpoint",
+    "write_durably",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,12 +20,16 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from metadx.training.trainer import Listener, Record
+from metadx.errors import UserError
+from metadx.training.standing import Record
+from metadx.training.trainer import Listener
 
 
 @contextmanager
-def progress_bar(title: str, iterations: int, console: Console | None = None) -> Iterator[Listener]:
-    """A bar with tasks per second, loss, the last validation score and the time left."""
+def progress_bar(
+    title: str, iterations: int, console: Console | None = None, *, done: int = 0
+) -> Iterator[Listener]:
+    """A bar with tasks per second, loss, the last validation score and the time left; begins after `done` steps."""
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -35,7 +40,7 @@ def progress_bar(title: str, iterations: int, console: Console | None = None) ->
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console or Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(title, total=iterations, note="")
+        task = bar.add_task(title, total=iterations, completed=done, note="")
         validation = ""
 
         def listen(record: Record) -> None:
@@ -50,10 +55,20 @@ def progress_bar(title: str, iterations: int, console: Console | None = None) ->
 
 
 @contextmanager
-def metrics_file(path: Path) -> Iterator[Listener]:
+def metrics_file(path: Path, *, done: int = 0) -> Iterator[Listener]:
     """One JSON line per step, null for what is not finite; wall-clock speed is left out, so that equal runs write
-    equal files."""
-    with path.open("w", encoding="utf-8", buffering=1) as stream:
+    equal files.
+
+    Args:
+        path: the file.
+        done: steps whose lines are kept, where a run is resumed; what follows them is cut off.
+
+    Raises:
+        UserError: the file has not as many lines.
+    """
+    path.touch()
+    os.truncate(path, _end_of_line(path, done))
+    with path.open("a", encoding="utf-8", buffering=1) as stream:
 
         def listen(record: Record) -> None:
             kept = {
@@ -66,15 +81,29 @@ def metrics_file(path: Path) -> Iterator[Listener]:
         yield listen
 
 
+def _end_of_line(path: Path, number: int) -> int:
+    """Where the line of that number ends, counted in bytes."""
+    with path.open("rb") as stream:
+        for _ in range(number):
+            if not stream.readline().endswith(b"\n"):
+                raise UserError(f"{path}: lacks lines of the {number} steps that were done. Train again.")
+        return stream.tell()
+
+
 @contextmanager
-def tensorboard(folder: Path) -> Iterator[Listener]:
-    """Scalars for TensorBoard; does nothing where the `tensorboard` extra is not installed."""
+def tensorboard(folder: Path, *, done: int | None = None) -> Iterator[Listener]:
+    """Scalars for TensorBoard; does nothing where the `tensorboard` extra is not installed.
+
+    Args:
+        folder: of the event files.
+        done: steps whose scalars are kept, where a run is resumed; None where it begins.
+    """
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         yield lambda record: None
         return
-    writer = SummaryWriter(str(folder))
+    writer = SummaryWriter(str(folder), purge_step=None if done is None else done + 1)
 
     def listen(record: Record) -> None:
         for name, value in record.items():

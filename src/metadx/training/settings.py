@@ -27,6 +27,8 @@ class TrainingSettings(BaseModel):
         patience: validations without a better score before training stops; None never stops early.
         max_seconds: training stops cleanly after this long; runs that end by the clock are not reproducible to
             the byte.
+        checkpoint_every: seconds between checkpoints, from which `metadx train --resume` goes on; 0 writes one
+            after every step. It changes no result.
         engine: "auto" chooses by device and shape; "loop" and "vmap" force one.
         seed: of the initial weights, the tasks and everything else that is random.
     """
@@ -46,6 +48,7 @@ class TrainingSettings(BaseModel):
     keep: Literal["best", "last"] = "best"
     patience: int | None = Field(None, ge=1)
     max_seconds: float | None = Field(None, gt=0)
+    checkpoint_every: float = Field(30.0, ge=0, allow_inf_nan=False)
     engine: Literal["auto", "loop", "vmap"] = "auto"
     seed: int = Field(0, ge=0)
 

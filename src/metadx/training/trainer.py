@@ -14,10 +14,11 @@ from metadx.algorithms import Algorithm, Engine, Way, choose_way
 from metadx.errors import UserError
 from metadx.learners import Tensors
 from metadx.tasks import Task
+from metadx.training.checkpointer import Checkpointer
 from metadx.training.feed import Feed
 from metadx.training.settings import TrainingSettings, rate
+from metadx.training.standing import Kept, Record, Standing
 
-Record = dict[str, float | int]
 Listener = Callable[[Record], None]
 
 
@@ -51,19 +52,24 @@ def train(
     validation: Sequence[Task],
     settings: TrainingSettings,
     listeners: Sequence[Listener] = (),
+    *,
+    checkpoint: Checkpointer | None = None,
 ) -> Trained:
     """Meta-trains an algorithm and returns the parameters with the best meta-validation score.
 
     Args:
         algorithm: what to train; one that learns from nothing is returned as it is.
-        feed: draws batches of what the algorithm consumes.
+        feed: draws batches of what the algorithm consumes; from its generator alone, or a resumed run draws others.
         validation: meta-validation tasks; empty keeps the last parameters.
         settings: of the run; the same settings give the same bytes on equal hardware and threads.
         listeners: called with a record of every step: `step`, `tasks_per_second`, metrics of the batch, and
             `validation` where it was measured.
+        checkpoint: saves where training stands, and says where to begin; a resumed run ends with the same bytes as
+            one that was never interrupted.
 
     Raises:
         Diverged: the direction became infinite or NaN.
+        Interrupted: the checkpointer was asked to stop.
     """
     task_seed, init_seed = np.random.SeedSequence(settings.seed).spawn(2)
     params, state = algorithm.init(np.random.default_rng(init_seed))
@@ -71,46 +77,31 @@ def train(
     if not algorithm.tensors:
         way = "loop"
     engine = Engine(algorithm, way)
-    best = Trained(algorithm, params, state, 0, validate(engine, params, state, validation), way)
     if algorithm.consumes == "nothing" or settings.iterations == 0:
-        return best
-
-    rng = np.random.default_rng(task_seed)
-    leaves = {name: value.clone().requires_grad_() for name, value in params.items()}
-    optimizer = _optimizer(settings, list(leaves.values()))
-    history: list[Record] = []
-    stale = 0
-    start = time.monotonic()
-    for step in range(1, settings.iterations + 1):
+        return Trained(algorithm, params, state, 0, validate(engine, params, state, validation), way)
+    at = _begin(settings, params, state, np.random.default_rng(task_seed))
+    if checkpoint is None or not checkpoint.resume(at):
+        at.best = at.best._replace(score=validate(engine, params, state, validation))
+    while at.step < settings.iterations and not _out_of_patience(at, settings):
         began = time.monotonic()
-        params = {name: leaf.detach() for name, leaf in leaves.items()}
-        batch = feed(rng, settings.meta_batch)
-        if isinstance(batch, Task):
-            direction, state, metrics = engine.update(params, state, batch, rng=rng, step=step - 1)
-        else:
-            direction, state, metrics = algorithm.update(params, state, batch, rng=rng, step=step - 1)
-        _step(optimizer, leaves, direction, rate(settings, step - 1), settings.clip, step)
-        record: Record = {"step": step, "lr": rate(settings, step - 1)}
-        record |= {name: float(value) for name, value in metrics.items()}
-        last = step == settings.iterations or (
-            settings.max_seconds is not None and time.monotonic() - start > settings.max_seconds
+        record = _step(at, engine, feed, settings)
+        out_of_time = settings.max_seconds is not None and (
+            at.seconds + time.monotonic() - began > settings.max_seconds
         )
-        if step % settings.validate_every == 0 or last:
-            params = {name: leaf.detach().clone() for name, leaf in leaves.items()}
-            score = validate(engine, params, state, validation)
-            record["validation"] = score
-            history.append(record)
-            stale += 1
-            improved = score > best.score or math.isnan(best.score) or not validation
-            if improved or settings.keep == "last":
-                best = Trained(algorithm, params, state, step, score, way, history)
-                stale = 0
-        record["tasks_per_second"] = settings.meta_batch / max(time.monotonic() - began, 1e-9)
+        if at.step % settings.validate_every == 0 or at.step == settings.iterations or out_of_time:
+            record["validation"] = _validate(at, engine, validation, settings)
+            at.history.append(record)
+        seconds = time.monotonic() - began
+        at.seconds += seconds
+        record["tasks_per_second"] = settings.meta_batch / max(seconds, 1e-9)
         for listen in listeners:
             listen(record)
-        if last or (settings.patience is not None and stale >= settings.patience):
+        if out_of_time:
             break
-    return Trained(best.algorithm, best.params, best.state, best.step, best.score, way, history)
+        if checkpoint is not None and at.step < settings.iterations:
+            checkpoint.after_step(at)
+    best = at.best
+    return Trained(algorithm, best.params, best.state, best.step, best.score, way, at.history)
 
 
 def validate(engine: Engine, params: Tensors, state: Tensors, tasks: Sequence[Task]) -> float:
@@ -123,28 +114,59 @@ def validate(engine: Engine, params: Tensors, state: Tensors, tasks: Sequence[Ta
     return float(np.mean(scores)) * (1 if loss.classification else -1)
 
 
+def _begin(settings: TrainingSettings, params: Tensors, state: Tensors, rng: np.random.Generator) -> Standing:
+    leaves = {name: value.clone().requires_grad_() for name, value in params.items()}
+    start = Kept(0, float("-inf"), params, state)
+    return Standing(leaves, state, _optimizer(settings, list(leaves.values())), rng, start)
+
+
+def _out_of_patience(at: Standing, settings: TrainingSettings) -> bool:
+    return settings.patience is not None and at.stale >= settings.patience
+
+
+def _step(at: Standing, engine: Engine, feed: Feed, settings: TrainingSettings) -> Record:
+    """Draws a batch and steps the parameters; gives what is known of the step."""
+    params = {name: leaf.detach() for name, leaf in at.params.items()}
+    batch = feed(at.rng, settings.meta_batch)
+    if isinstance(batch, Task):
+        direction, at.state, metrics = engine.update(params, at.state, batch, rng=at.rng, step=at.step)
+    else:
+        direction, at.state, metrics = engine.algorithm.update(
+            params, at.state, batch, rng=at.rng, step=at.step
+        )
+    lr = rate(settings, at.step)
+    at.step += 1
+    _descend(at, direction, lr, settings.clip)
+    return {"step": at.step, "lr": lr} | {name: float(value) for name, value in metrics.items()}
+
+
+def _validate(at: Standing, engine: Engine, validation: Sequence[Task], settings: TrainingSettings) -> float:
+    """Scores the parameters, and keeps them if they are the best so far."""
+    params = {name: leaf.detach().clone() for name, leaf in at.params.items()}
+    score = validate(engine, params, at.state, validation)
+    at.stale += 1
+    improved = score > at.best.score or math.isnan(at.best.score) or not validation
+    if improved or settings.keep == "last":
+        at.best = Kept(at.step, score, params, at.state)
+        at.stale = 0
+    return score
+
+
 def _optimizer(settings: TrainingSettings, leaves: list[torch.Tensor]) -> torch.optim.Optimizer:
     if settings.optimizer == "adam":
         return torch.optim.Adam(leaves, settings.lr, weight_decay=settings.weight_decay)
     return torch.optim.SGD(leaves, settings.lr, weight_decay=settings.weight_decay)
 
 
-def _step(
-    optimizer: torch.optim.Optimizer,
-    leaves: Tensors,
-    direction: Tensors,
-    lr: float,
-    clip: float | None,
-    step: int,
-) -> None:
-    for name, leaf in leaves.items():
+def _descend(at: Standing, direction: Tensors, lr: float, clip: float | None) -> None:
+    for name, leaf in at.params.items():
         leaf.grad = direction[name]
-    norm = torch.nn.utils.clip_grad_norm_(list(leaves.values()), clip or float("inf"))
+    norm = torch.nn.utils.clip_grad_norm_(list(at.params.values()), clip or float("inf"))
     if not torch.isfinite(norm):
         raise Diverged(
-            f"the training direction became {norm.item()} at step {step}. "
+            f"the training direction became {norm.item()} at step {at.step}. "
             "Lower the outer `lr` or the inner one, or set `clip` to 10."
         )
-    for group in optimizer.param_groups:
+    for group in at.optimizer.param_groups:
         group["lr"] = lr
-    optimizer.step()
+    at.optimizer.step()
