@@ -13,9 +13,16 @@ import torch
 from rich.console import Console
 
 from metadx.algorithms import as_predictor
-from metadx.cli.progress import evaluation_bar
+from metadx.cli.progress import methods_bar
 from metadx.evaluation import Difference, Interval, Score, difference, evaluate
-from metadx.studies import build_algorithm, build_problem, read_recipe, run_demo, train_recipe
+from metadx.studies import (
+    DEMO_METHODS,
+    build_algorithm,
+    build_problem,
+    read_recipe,
+    run_demo,
+    train_recipe,
+)
 from metadx.studies.results import Row, interval_row, write_row
 from metadx.tasks import Shape, Task
 
@@ -31,7 +38,8 @@ def demo() -> None:
     gains: list[float] = []
     for seed in range(3):
         command = f"metadx demo --seed {seed}"
-        result = run_demo(seed, 300, console=Console(stderr=True), bar=evaluation_bar)
+        with methods_bar(Console(stderr=True), len(DEMO_METHODS)) as watch:
+            result = run_demo(seed, 300, watch=watch)
         seconds.append(result.protocol.seconds)
         titles = {m.name: m.title for m in result.methods}
         for shots in result.shots:

@@ -41,7 +41,7 @@ def short(algorithm, recipe, problem, **rest):
 
 demo.train_one = short
 demo._PLAN = type(demo._PLAN)(**{**demo._PLAN.__dict__, "tuning_tasks": 2, "shots": (1, 5)})
-sys.argv = ["metadx", "demo", "--episodes", "3", "--out", sys.argv[1]]
+sys.argv = ["metadx", "demo", "--episodes", "3", "--workers", "1", "--out", sys.argv[1]]
 from metadx.cli.app import main
 
 main()

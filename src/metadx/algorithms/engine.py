@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal, TypeVar
 
 import numpy as np
@@ -129,9 +127,8 @@ class Engine:
     def predict(self, params: Tensors, state: Tensors, tasks: Sequence[Task]) -> list[Tensor]:
         """Logits or values for the query cases of each task, in order, padding removed."""
         if not self.algorithm.tensors:
-            # scikit-learn lets go of the interpreter while it works
-            with one_thread(), ThreadPoolExecutor(os.cpu_count(), initializer=one_thread) as pool:
-                return list(pool.map(lambda task: self._solve(params, state, task), tasks))
+            with one_thread():
+                return [self._solve(params, state, task) for task in tasks]
         if self.way == "loop":
             return [self._solve(params, state, task) for task in tasks]
         outputs = []

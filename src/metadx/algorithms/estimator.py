@@ -37,8 +37,8 @@ def predict_estimator(model: Fitted, x: Tensor) -> Tensor:
 
 
 def one_thread() -> Any:
-    """Keeps BLAS and OpenMP to one thread each while tasks run side by side: on a handful of cases, their threads
-    wait for each other up to 20 times longer than they work. OpenMP counts per thread, so each has to say so."""
+    """Keeps BLAS and OpenMP to one thread each: on a handful of cases, threads wait for each other up to 20 times
+    longer than they work."""
     return _thread_pools().limit(limits=1)
 
 

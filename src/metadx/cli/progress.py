@@ -1,13 +1,24 @@
-"""The progress bar of evaluations."""
+"""Progress bars of evaluations."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+DONE = "done"
+"""What a method reports when it has nothing more to do."""
 
 if TYPE_CHECKING:
     from metadx.studies import Progress as Report
@@ -28,5 +39,24 @@ def evaluation_bar(console: Console) -> Iterator[Report]:
 
         def report(what: str, done: int, total: int) -> None:
             bar.update(task, description=what, completed=done, total=total)
+
+        yield report
+
+
+@contextmanager
+def methods_bar(console: Console, methods: int) -> Iterator[Callable[[str, str, int, int], None]]:
+    """One bar for each method at work, and one for how many are done."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        every = bar.add_task("Methods", total=methods)
+        rows: dict[str, TaskID] = {}
+
+        def report(title: str, what: str, done: int, total: int) -> None:
+            if title not in rows:
+                rows[title] = bar.add_task("")
+            bar.update(rows[title], description=f"{title} · {what}", completed=done, total=total)
+            if what == DONE:
+                bar.update(rows[title], visible=False)
+                bar.advance(every)
 
         yield report

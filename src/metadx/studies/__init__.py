@@ -1,20 +1,25 @@
 """Whole jobs built from the rooms above."""
 
-from metadx.studies.comparison import Plan, Progress, compare
+from metadx.studies.comparison import compare, verdict
 from metadx.studies.contenders import Contender, Tuned, recommend, tune
-from metadx.studies.demo import run_demo
+from metadx.studies.demo import DEMO_METHODS, run_demo
+from metadx.studies.exam import Exam, Outcome, Plan, Progress, draw_exam, sit
 from metadx.studies.hardware import hardware
 from metadx.studies.problem import Problem, build_problem
 from metadx.studies.recipe import EvaluationSettings, Recipe, parse_evaluation, parse_recipe, read_recipe
 from metadx.studies.registry import ALGORITHMS, TITLES, build_algorithm, build_learner
+from metadx.studies.runner import resume_run, train_recipe
 from metadx.studies.runs import Run, load_run, write_whole
-from metadx.studies.study import evaluate_run, train_recipe
+from metadx.studies.study import evaluate_run
 
 __all__ = [
     "ALGORITHMS",
+    "DEMO_METHODS",
     "TITLES",
     "Contender",
     "EvaluationSettings",
+    "Exam",
+    "Outcome",
     "Plan",
     "Problem",
     "Progress",
@@ -25,6 +30,7 @@ __all__ = [
     "build_learner",
     "build_problem",
     "compare",
+    "draw_exam",
     "evaluate_run",
     "hardware",
     "load_run",
@@ -32,8 +38,11 @@ __all__ = [
     "parse_recipe",
     "read_recipe",
     "recommend",
+    "resume_run",
     "run_demo",
+    "sit",
     "train_recipe",
     "tune",
+    "verdict",
     "write_whole",
 ]

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,30 +21,14 @@ from metadx.evaluation import (
     Scores,
     best,
     difference,
-    evaluate,
 )
-from metadx.studies.contenders import Contender, Tuned, recommend, tune
+from metadx.studies.contenders import Contender, recommend
+from metadx.studies.exam import Outcome, Plan, Progress, draw_exam, sit
 from metadx.studies.hardware import hardware
-from metadx.studies.problem import Problem, feasible
+from metadx.studies.problem import Problem
 from metadx.studies.summary import summarise
-from metadx.tasks import Shape
-
-Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how many episodes are done, and of how many."""
 
 _BINS = 10
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a comparison measures; see `metadx.studies.recipe.EvaluationSettings`."""
-
-    shots: tuple[int, ...]
-    ways: int
-    query: int
-    episodes: int
-    tuning_tasks: int
-    seed: int
 
 
 def compare(
@@ -63,28 +46,26 @@ def compare(
         UserError: meta-test cannot give the ways and shots asked for; says what it can.
     """
     began = time.monotonic()
+    exam = draw_exam(problem, plan)
+    outcomes = [sit(c, exam, _titled(progress, c.title)) for c in contenders]
+    return verdict(title, problem, outcomes, plan, command=command, seconds=time.monotonic() - began)
+
+
+def verdict(
+    title: str,
+    problem: Problem,
+    outcomes: Sequence[Outcome],
+    plan: Plan,
+    *,
+    command: str,
+    seconds: float,
+) -> EvaluationResult:
+    """What contenders that sat the same exam come to beside each other: scores, differences, the recommendation."""
     metric = "accuracy" if problem.classification else "mse"
-    tuned: dict[int, dict[str, Tuned]] = {}
-    tested: dict[int, dict[str, Scores]] = {}
-    shapes = {k: Shape(ways=plan.ways, shots=k, query=plan.query) for k in plan.shots}
-    drawn = {k: problem.splits.test.episodes(plan.episodes, shape, plan.seed) for k, shape in shapes.items()}
-    for shots, episodes in drawn.items():
-        tests = [source.task(episode) for source, episode in episodes]
-        names = [getattr(episode, "conditions", ()) for _, episode in episodes]
-        chosen = feasible(problem.splits.validation, shapes[shots])
-        tries = problem.splits.validation.tasks(plan.tuning_tasks, chosen, plan.seed + 1)
-        work = sum(len(c.grid) * len(tries) + len(tests) for c in contenders)
-        report = _counter(progress, f"{shots} shots", work)
-        tuned[shots] = {c.name: tune(c, tries, report) for c in contenders}
-        tested[shots] = {
-            name: evaluate(
-                t.predictor, tests, classification=problem.classification, conditions=names, progress=report
-            )
-            for name, t in tuned[shots].items()
-        }
+    contenders = [o.contender for o in outcomes]
+    tested = {k: {o.contender.name: o.test[k] for o in outcomes} for k in plan.shots}
     baselines = [c.name for c in contenders if c.algorithm.consumes != "tasks"]
     baseline = {k: best({b: tested[k][b] for b in baselines}, metric) for k in plan.shots if baselines}
-    recommended = recommend(tuned)
     result = EvaluationResult(
         title=title,
         data=problem.data,
@@ -98,13 +79,13 @@ def compare(
             hardware=hardware(),
             date=datetime.now(UTC).date().isoformat(),
             command=command,
-            seconds=round(time.monotonic() - began, 1),
+            seconds=round(seconds, 1),
         ),
-        methods=tuple(_method(c, {k: tuned[k][c.name] for k in plan.shots}) for c in contenders),
+        methods=tuple(_method(o) for o in outcomes),
         shots=plan.shots,
         scores=tuple(_scores(tested)),
         differences=tuple(_differences(tested, baseline, metric)),
-        recommended=recommended,
+        recommended=recommend({k: {o.contender.name: o.validation[k] for o in outcomes} for k in plan.shots}),
         baseline=baseline,
         conditions=tuple(_conditions(tested)),
         calibration=tuple(_calibration(tested)),
@@ -113,25 +94,18 @@ def compare(
     return result.model_copy(update={"summary": summarise(result)})
 
 
-def _counter(progress: Progress | None, what: str, total: int) -> Callable[[int], None] | None:
+def _titled(progress: Progress | None, title: str) -> Progress | None:
     if progress is None:
         return None
-    done = 0
-
-    def report(more: int) -> None:
-        nonlocal done
-        done += more
-        progress(what, done, total)
-
-    return report
+    return lambda what, done, total: progress(f"{title} · {what}", done, total)
 
 
-def _method(contender: Contender, tuned: Mapping[int, Tuned]) -> Method:
+def _method(outcome: Outcome) -> Method:
     return Method(
-        name=contender.name,
-        title=contender.title,
-        learns_from=contender.algorithm.consumes,
-        settings={shots: t.settings for shots, t in tuned.items() if t.settings},
+        name=outcome.contender.name,
+        title=outcome.contender.title,
+        learns_from=outcome.contender.algorithm.consumes,
+        settings={shots: settings for shots, settings in outcome.settings.items() if settings},
     )
 
 

@@ -40,6 +40,10 @@ class Contender:
     state: Tensors
     grid: tuple[Settings, ...] = ({},)
 
+    def without_tensors(self) -> Contender:
+        """The contender as it is listed: what it is, not what it learned."""
+        return dataclasses.replace(self, params={}, state={})
+
 
 @dataclass(frozen=True)
 class Tuned:
@@ -62,28 +66,27 @@ def tune(contender: Contender, tasks: Sequence[Task], progress: Callable[[int], 
     return max(tried, key=lambda t: _merit(t.validation))
 
 
-def recommend(tuned: Mapping[int, Mapping[str, Tuned]]) -> dict[int, str]:
+def recommend(validation: Mapping[int, Mapping[str, Scores]]) -> dict[int, str]:
     """The method to use at each number of shots, from meta-validation alone; no meta-test episode is looked at.
 
     Of the methods that cannot be told from the best at that number of shots (paired, 95 %), the one that did best
     over all of them: a validation split holds few conditions, and its winner at one number of shots is often luck.
 
     Args:
-        tuned: number of shots to name to tuned method, all on the same meta-validation tasks.
+        validation: number of shots to name to the tuned method's scores, all on the same meta-validation tasks.
     """
-    names = list(next(iter(tuned.values())))
-    overall = {name: sum(_merit(methods[name].validation)[0] for methods in tuned.values()) for name in names}
+    names = list(next(iter(validation.values())))
+    overall = {name: sum(_merit(methods[name])[0] for methods in validation.values()) for name in names}
     chosen: dict[int, str] = {}
-    for shots, methods in tuned.items():
-        best = max(names, key=lambda name: _merit(methods[name].validation))
+    for shots, methods in validation.items():
+        best = max(names, key=lambda name: _merit(methods[name]))
         rivals = [n for n in names if n == best or not _told_apart(methods[best], methods[n])]
         chosen[shots] = max(rivals, key=lambda name: overall[name])
     return chosen
 
 
-def _told_apart(best: Tuned, other: Tuned) -> bool:
-    metric = "accuracy" if "accuracy" in best.validation.episode else "mse"
-    return difference(best.validation, other.validation, metric).low > 0
+def _told_apart(best: Scores, other: Scores) -> bool:
+    return difference(best, other, "accuracy" if "accuracy" in best.episode else "mse").low > 0
 
 
 def _merit(scores: Scores) -> tuple[float, float]:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
-
-from rich.console import Console
 
 from metadx.evaluation import EvaluationResult
-from metadx.studies.comparison import Plan, Progress, compare
-from metadx.studies.problem import build_problem
+from metadx.studies.comparison import verdict
+from metadx.studies.contenders import Contender
+from metadx.studies.exam import Outcome, Plan, Progress, draw_exam, sit
+from metadx.studies.problem import Problem, build_problem
 from metadx.studies.recipe import AuxiliarySettings, DataSettings, NamedSettings, Recipe, SplitSettings
+from metadx.studies.registry import TITLES
 from metadx.studies.study import contender, train_one, untrained
+from metadx.studies.workers import side_by_side
 from metadx.tasks import Shape
-from metadx.training import TrainingSettings
+from metadx.training import Record, TrainingSettings
 
 _TASKS = TrainingSettings(iterations=400, meta_batch=12, schedule="one_cycle", clip=1.0, keep="last")
 _CASES = TrainingSettings(iterations=600, meta_batch=128, schedule="one_cycle", lr=3e-3, validate_every=100)
@@ -25,7 +26,16 @@ _TRAINED = {
     "linear_probe": _CASES,
     "fine_tune": _CASES,
 }
-_UNTRAINED = ("logistic_regression", "nearest_centroid", "boosted_trees")
+DEMO_METHODS = (
+    "meta_logistic",
+    "protonet",
+    "linear_probe",
+    "fine_tune",
+    "logistic_regression",
+    "nearest_centroid",
+    "boosted_trees",
+)
+_LONGEST_FIRST = ("boosted_trees", "fine_tune", "meta_logistic")
 _PLAN = Plan(shots=(1, 5, 20), ways=5, query=10, episodes=300, tuning_tasks=120, seed=1)
 
 
@@ -54,22 +64,55 @@ def run_demo(
     seed: int,
     episodes: int,
     *,
-    console: Console | None = None,
-    bar: Callable[[Console], AbstractContextManager[Progress]],
+    watch: Callable[[str, str, int, int], None] | None = None,
+    workers: int | None = None,
 ) -> EvaluationResult:
-    """Meta-trains, tunes the baselines, and compares all of them on the held-out diagnoses."""
+    """Meta-trains, tunes and scores every method on the same held-out diagnoses, several methods at a time.
+
+    Args:
+        watch: called with a method's title, what it does, how much of it is done, and of how much.
+        workers: processes; as many as there are cores if None.
+    """
     began = time.monotonic()
+    order = sorted(DEMO_METHODS, key=lambda name: name not in _LONGEST_FIRST)
+    plan = dataclasses.replace(_PLAN, episodes=episodes)
+    outcomes = side_by_side(
+        stand,
+        [(name, seed, plan) for name in order],
+        lambda job, *said: watch(TITLES[order[job]], *said) if watch else None,
+        workers,
+    )
+    recipe = demo_recipe(seed)
+    return verdict(
+        recipe.title,
+        build_problem(recipe),
+        sorted(outcomes, key=lambda outcome: DEMO_METHODS.index(outcome.contender.name)),
+        plan,
+        command=f"metadx demo --seed {seed} --episodes {episodes}",
+        seconds=time.monotonic() - began,
+    )
+
+
+def stand(name: str, seed: int, plan: Plan, report: Progress) -> Outcome:
+    """One method of the demonstration, trained if it has to be, on the exam."""
     recipe = demo_recipe(seed)
     problem = build_problem(recipe)
-    contenders = []
-    for name, training in _TRAINED.items():
-        own = recipe.model_copy(update={"training": training.model_copy(update={"seed": seed})})
-        trained = train_one(NamedSettings(name=name), own, problem, console=console)
-        contenders.append(contender(name, trained.algorithm, trained.params, trained.state))
-    contenders += [untrained(name, recipe, problem) for name in _UNTRAINED]
-    with bar(console or Console(quiet=True)) as progress:
-        plan = dataclasses.replace(_PLAN, episodes=episodes)
-        command = f"metadx demo --seed {seed} --episodes {episodes}"
-        result = compare(recipe.title, problem, contenders, plan, command=command, progress=progress)
-    seconds = round(time.monotonic() - began, 1)
-    return result.model_copy(update={"protocol": result.protocol.model_copy(update={"seconds": seconds})})
+    make = _trained if name in _TRAINED else _untrained
+    outcome = sit(make(name, recipe, problem, report), draw_exam(problem, plan), report)
+    report("done", 1, 1)
+    return outcome
+
+
+def _untrained(name: str, recipe: Recipe, problem: Problem, report: Progress) -> Contender:
+    return untrained(name, recipe, problem)
+
+
+def _trained(name: str, recipe: Recipe, problem: Problem, report: Progress) -> Contender:
+    training = _TRAINED[name].model_copy(update={"seed": recipe.training.seed})
+
+    def listen(record: Record) -> None:
+        report("training", int(record["step"]), training.iterations)
+
+    own = recipe.model_copy(update={"training": training})
+    trained = train_one(NamedSettings(name=name), own, problem, listeners=[listen])
+    return contender(name, trained.algorithm, trained.params, trained.state)

@@ -1,11 +1,10 @@
-"""Whole jobs: train what a recipe says, and evaluate what was trained."""
+"""Whole jobs: train one algorithm of a recipe, and evaluate what was trained."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from rich.console import Console
@@ -14,33 +13,18 @@ from metadx.algorithms import Algorithm
 from metadx.errors import UserError
 from metadx.evaluation import EvaluationResult
 from metadx.learners import Tensors
-from metadx.studies.comparison import Plan, Progress, compare
+from metadx.studies.comparison import compare
 from metadx.studies.contenders import GRIDS, Contender
+from metadx.studies.exam import Plan, Progress
 from metadx.studies.problem import Problem, build_problem, feasible
 from metadx.studies.recipe import EvaluationSettings, NamedSettings, Recipe, nearest
 from metadx.studies.registry import ALGORITHMS, TITLES, build_algorithm
-from metadx.studies.runs import METRICS, Run, fingerprints, load_run, new_folder, save_run
+from metadx.studies.runs import Run, fingerprints
 from metadx.tasks import ConditionSource
 from metadx.tasks.source import bounds
-from metadx.training import Listener, Trained, feed_for, metrics_file, progress_bar, tensorboard, train
+from metadx.training import Checkpointer, Listener, Trained, feed_for, progress_bar, train
 
 _VALIDATION_SEED = 20_000
-
-
-def train_recipe(recipe: Recipe, out: Path, console: Console | None = None) -> Run:
-    """Trains what a recipe says and writes the run folder `out`.
-
-    Args:
-        console: where the progress bar is drawn; None draws none.
-    """
-    with new_folder(out) as folder:
-        problem = build_problem(recipe)
-        with metrics_file(folder / METRICS) as to_file, tensorboard(folder / "tensorboard") as to_board:
-            trained = train_one(
-                recipe.algorithm, recipe, problem, console=console, listeners=[to_file, to_board]
-            )
-        save_run(folder, recipe, trained, problem)
-    return load_run(out)
 
 
 def train_one(
@@ -50,8 +34,9 @@ def train_one(
     *,
     console: Console | None = None,
     listeners: Sequence[Listener] = (),
+    checkpoint: Checkpointer | None = None,
 ) -> Trained:
-    """Trains one algorithm with the recipe's learner, tasks and training settings."""
+    """Trains one algorithm with the recipe's learner, tasks and training settings; see `metadx.training.train`."""
     built = build_algorithm(algorithm, recipe.learner, problem.dimensions, recipe.training.seed)
     settings = recipe.training
     shape = feasible(problem.splits.validation, recipe.tasks)
@@ -61,9 +46,11 @@ def train_one(
     with contextlib.ExitStack() as stack:
         watching = list(listeners)
         if console is not None and built.consumes != "nothing":
-            title = TITLES[algorithm.name]
-            watching.append(stack.enter_context(progress_bar(title, settings.iterations, console)))
-        return train(built, feed_for(built, problem.splits.train), tasks, settings, watching)
+            done = checkpoint.start.step if checkpoint is not None and checkpoint.start is not None else 0
+            bar = progress_bar(TITLES[algorithm.name], settings.iterations, console, done=done)
+            watching.append(stack.enter_context(bar))
+        feed = feed_for(built, problem.splits.train)
+        return train(built, feed, tasks, settings, watching, checkpoint=checkpoint)
 
 
 def evaluate_run(

@@ -77,12 +77,14 @@ class MetaDataset:
         shape = shape or self.shape
         low, _ = bounds(shape.shots)
         shots = draw_shots(rng, shape.shots)
+        fixed = shape.model_copy(update={"shots": shots})
+        fewer = shape.model_copy(update={"shots": (low, shots)})
         drawn = []
         for _ in range(tasks):
             try:
-                source, episode = self.draw(rng, shape.model_copy(update={"shots": shots}))
+                source, episode = self.draw(rng, fixed)
             except UserError:
-                source, episode = self.draw(rng, shape.model_copy(update={"shots": (low, shots)}))
+                source, episode = self.draw(rng, fewer)
             drawn.append(source.task(episode))
         return stack(drawn)
 
