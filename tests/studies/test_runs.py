@@ -12,7 +12,7 @@ import torch
 
 from metadx.errors import UserError
 from metadx.studies import Run, load_run, parse_recipe, train_recipe, write_whole
-from metadx.studies.runs import load_tensors, new_folder, save_tensors
+from metadx.studies.runs import load_tensors, save_tensors
 from studies.making import recipe, write_table
 
 
@@ -31,69 +31,6 @@ def copy(run: Run, tmp_path: Path) -> Path:
     for name in ("recipe.yaml", "model.safetensors", "run.json"):
         (folder / name).write_bytes((run.folder / name).read_bytes())
     return folder
-
-
-def test_a_folder_appears_whole(tmp_path: Path) -> None:
-    out = tmp_path / "deep" / "out"
-    with new_folder(out) as work:
-        (work / "a").write_text("1")
-        assert not out.exists()
-    assert (out / "a").read_text() == "1"
-    assert sorted(p.name for p in out.parent.iterdir()) == ["out"]
-
-
-@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
-def test_a_failure_half_way_leaves_nothing(tmp_path: Path, error: type[BaseException]) -> None:
-    def half_way() -> None:
-        with new_folder(tmp_path / "deep" / "er" / "out") as work:
-            (work / "a").write_text("1")
-            (work / "inside").mkdir()
-            raise error
-
-    with pytest.raises(error):
-        half_way()
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_failure_leaves_what_was_there(tmp_path: Path) -> None:
-    (tmp_path / "deep").mkdir()
-    (tmp_path / "deep" / "other").write_text("1")
-
-    def half_way() -> None:
-        with new_folder(tmp_path / "deep" / "out"):
-            raise KeyError
-
-    with pytest.raises(KeyError):
-        half_way()
-    assert [p.name for p in (tmp_path / "deep").iterdir()] == ["other"]
-
-
-def test_an_empty_folder_may_become_the_run(tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    out.mkdir()
-    with new_folder(out) as work:
-        (work / "a").write_text("1")
-    assert (out / "a").exists()
-
-
-def test_what_exists_is_refused_and_left_alone(tmp_path: Path) -> None:
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "mine").write_text("precious")
-    (tmp_path / "file").write_text("precious")
-
-    def enter(out: Path) -> None:
-        with new_folder(out):
-            pytest.fail("the work began")
-
-    for name in ("out", "file"):
-        with pytest.raises(
-            UserError, match=f"{name}: already exists. Choose another --out, or remove it first"
-        ):
-            enter(tmp_path / name)
-    with pytest.raises(UserError, match="file: is a file, not a folder"):
-        enter(tmp_path / "file" / "out")
-    assert (tmp_path / "out" / "mine").read_text() == "precious"
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "out"]
 
 
 def test_a_text_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -134,6 +71,14 @@ def test_loading_gives_what_was_saved(run: Run) -> None:
     assert again.summary == run.summary
     assert all(torch.equal(v, again.params[k]) for k, v in run.params.items())
     assert run.params
+
+
+def test_a_run_that_is_not_finished_says_how_to_go_on(copy: Path) -> None:
+    (copy / "model.safetensors").unlink()
+    with pytest.raises(
+        UserError, match=r"this run is not finished\. Go on with `metadx train --resume .+copy`"
+    ):
+        load_run(copy)
 
 
 def test_what_is_no_run_says_how_to_make_one(tmp_path: Path) -> None:

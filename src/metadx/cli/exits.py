@@ -1,4 +1,5 @@
-"""How a command ends: exit code 0 when all is well, 2 and one clear line for the user's mistake, 130 on Ctrl-C."""
+"""How a command ends: exit code 0 when all is well, 2 and one clear line for the user's mistake, 130 on Ctrl-C,
+143 on SIGTERM."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from rich.console import Console
 from rich.text import Text
 from typer.core import TyperGroup
 
-from metadx.errors import UserError
+from metadx.errors import Interrupted, UserError
 
 MISTAKE, INTERRUPTED, PIPE_CLOSED = 2, 130, 1
 
@@ -26,6 +27,8 @@ class Commands(TyperGroup):
             return super().invoke(ctx)
         except UserError as error:
             stop(str(error), MISTAKE)
+        except Interrupted as asked:
+            stop(str(asked), 128 + asked.signal)
         except KeyboardInterrupt:
             stop("stopped", INTERRUPTED)
         except OSError as error:

@@ -9,6 +9,8 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from metadx.errors import UserError
+
 EXAMPLES = """
 [bold]Examples[/bold]
 
@@ -17,32 +19,51 @@ metadx train recipe.yaml --out runs/a
 metadx train recipes/sinusoid.yaml --out runs/sine --quiet
 
 metadx train recipe.yaml --out runs/cells --allow-unverified
+
+metadx train --resume runs/a
 """
 
 
 def train(
     recipe: Annotated[
-        Path, typer.Argument(help="A recipe: one YAML file that says data, algorithm and training.")
-    ],
-    out: Annotated[Path, typer.Option(help="The run folder to write; must not exist yet.")],
+        Path | None, typer.Argument(help="A recipe: one YAML file that says data, algorithm and training.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="The run folder to write; must not exist yet.")] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(help="Go on with this run folder from its last checkpoint; it knows its recipe."),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
     allow_unverified: Annotated[
         bool,
         typer.Option("--allow-unverified", help="Take a copy of a data set that is not the official one."),
     ] = False,
 ) -> None:
-    """Meta-train what a recipe says, and keep the parameters that did best on meta-validation."""
-    from metadx.studies import read_recipe, train_recipe
+    """Meta-train what a recipe says, and keep the parameters that did best on meta-validation.
+
+    Ctrl-C and SIGTERM end it after the step at hand. With --resume it goes on from there, or after a crash from its
+    last checkpoint, and ends with the same bytes as if it had never been interrupted.
+    """
+    folder = out if resume is None else resume
+    if folder is None or (out is not None and resume is not None):
+        raise UserError("give --out FOLDER to begin a run, or --resume FOLDER to go on with one")
+    if recipe is None and resume is None:
+        raise UserError(f"give a recipe as well: metadx train RECIPE --out {out}")
+    from metadx.studies import read_recipe, resume_run, train_recipe
 
     console = Console(stderr=True, soft_wrap=True, highlight=False)
-    wanted = read_recipe(recipe)
-    if allow_unverified:
+    bar = None if quiet else console
+    wanted = None if recipe is None else read_recipe(recipe)
+    if wanted is not None and allow_unverified:
         data = wanted.data.model_copy(update={"allow_unverified": True})
         wanted = wanted.model_copy(update={"data": data})
-    run = train_recipe(wanted, out, None if quiet else console)
+    if resume is not None or wanted is None:
+        run = resume_run(folder, wanted, bar)
+    else:
+        run = train_recipe(wanted, folder, bar)
     score = run.summary["validation"]
     best = "no meta-validation score" if score is None else f"meta-validation {score:.3f}"
     few = len(run.summary["split"]["validation"])
     where = f" on {few} conditions, which chose it; no estimate of how it does elsewhere" if few else ""
-    console.print(f"Wrote {out}: best at step {run.summary['step']}, {best}{where}.", markup=False)
-    console.print(f"Next: [bold]metadx evaluate {escape(str(out))}[/]")
+    console.print(f"Wrote {folder}: best at step {run.summary['step']}, {best}{where}.", markup=False)
+    console.print(f"Next: [bold]metadx evaluate {escape(str(folder))}[/]")

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import shutil
-import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from metadx import __version__
 from metadx.errors import UserError
@@ -24,7 +19,7 @@ from metadx.studies.hardware import hardware
 from metadx.studies.problem import Problem
 from metadx.studies.recipe import Recipe, parse_recipe
 from metadx.tasks import ConditionSource
-from metadx.training import Trained
+from metadx.training import Trained, write_durably
 
 RECIPE, MODEL, SUMMARY, METRICS = "recipe.yaml", "model.safetensors", "run.json", "metrics.jsonl"
 
@@ -40,34 +35,6 @@ class Run:
     summary: dict[str, Any]
 
 
-@contextmanager
-def new_folder(out: Path) -> Iterator[Path]:
-    """A folder that becomes `out` only when the block ends well; otherwise nothing is left behind.
-
-    Raises:
-        UserError: `out` exists and is not empty, or lies below a file.
-    """
-    target = out.resolve()
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise UserError(f"{out}: already exists. Choose another --out, or remove it first.")
-    above = [folder for folder in target.parents if not folder.exists()]
-    if not target.parents[len(above)].is_dir():
-        raise UserError(f"{target.parents[len(above)]}: is a file, not a folder. Choose another --out.")
-    work = target.parent / f".{target.name}.{uuid.uuid4().hex[:8]}"
-    work.mkdir(parents=True)
-    try:
-        yield work
-        if target.exists():
-            target.rmdir()
-        work.rename(target)
-    except BaseException:
-        shutil.rmtree(work, ignore_errors=True)
-        with contextlib.suppress(OSError):  # another run may have moved in meanwhile
-            for folder in above:
-                folder.rmdir()
-        raise
-
-
 def write_whole(path: Path, text: str) -> None:
     """Writes a text file; at no moment does half of it stand at `path`."""
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -78,11 +45,14 @@ def write_whole(path: Path, text: str) -> None:
         beside.unlink(missing_ok=True)
 
 
-def save_run(folder: Path, recipe: Recipe, trained: Trained, problem: Problem) -> None:
-    """Writes the recipe, the parameters that validated best, and what was learned from."""
+def save_recipe(folder: Path, recipe: Recipe) -> None:
+    """Writes the recipe with every default written out."""
     content = recipe.model_dump(mode="json", exclude_defaults=False)
-    (folder / RECIPE).write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
-    save_tensors(folder / MODEL, trained.params, trained.state)
+    write_durably(folder / RECIPE, yaml.safe_dump(content, sort_keys=False).encode())
+
+
+def save_run(folder: Path, trained: Trained, problem: Problem) -> None:
+    """Writes what was learned from, and then the parameters that validated best, with which the run is finished."""
     summary = {
         "metadx": __version__,
         "step": trained.step,
@@ -93,27 +63,43 @@ def save_run(folder: Path, recipe: Recipe, trained: Trained, problem: Problem) -
         "fingerprints": fingerprints(problem),
         "hardware": hardware(),
     }
-    (folder / SUMMARY).write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    write_durably(folder / SUMMARY, (json.dumps(summary, indent=2) + "\n").encode())
+    save_tensors(folder / MODEL, trained.params, trained.state)
 
 
 def load_run(folder: Path) -> Run:
     """Reads a run folder.
 
     Raises:
-        UserError: it is no run folder, or something in it is damaged.
+        UserError: it is no run folder, the run is not finished, or something in it is damaged.
     """
-    if not (folder / MODEL).is_file() or not (folder / RECIPE).is_file():
+    if not (folder / RECIPE).is_file():
         raise UserError(f"{folder}: not a run folder. Make one with `metadx train RECIPE --out {folder}`.")
+    if not (folder / MODEL).is_file():
+        raise UserError(f"{folder}: this run is not finished. Go on with `metadx train --resume {folder}`.")
     try:
-        content = yaml.safe_load((folder / RECIPE).read_text(encoding="utf-8"))
         summary = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
         params, state = load_tensors(folder / MODEL)
-        if not isinstance(content, dict) or not isinstance(summary, dict):
-            raise ValueError(f"{RECIPE} or {SUMMARY} is not a mapping")
-    except (OSError, ValueError, RecursionError, yaml.YAMLError, SafetensorError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise UserError(f"{folder}: the run is damaged ({reason}). Train it again.") from error
-    return Run(folder, parse_recipe(content, str(folder / RECIPE)), params, state, summary)
+        if not isinstance(summary, dict):
+            raise ValueError(f"{SUMMARY} is not a mapping")
+    except (OSError, ValueError, RecursionError, SafetensorError) as error:
+        raise _damaged(folder, error) from error
+    return Run(folder, read_stored(folder), params, state, summary)
+
+
+def read_stored(folder: Path) -> Recipe:
+    """The recipe of a run folder; raises `UserError` like `load_run`."""
+    try:
+        content = yaml.safe_load((folder / RECIPE).read_text(encoding="utf-8"))
+        if not isinstance(content, dict):
+            raise ValueError(f"{RECIPE} is not a mapping")
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        raise _damaged(folder, error) from error
+    return parse_recipe(content, str(folder / RECIPE))
+
+
+def _damaged(folder: Path, error: Exception) -> UserError:
+    return UserError(f"{folder}: the run is damaged ({' '.join(str(error).split())[:200]}). Train it again.")
 
 
 def fingerprints(problem: Problem) -> dict[str, list[str]]:
@@ -132,7 +118,7 @@ def fingerprints(problem: Problem) -> dict[str, list[str]]:
 def save_tensors(path: Path, params: Tensors, state: Tensors) -> None:
     """Both groups of tensors in one safetensors file."""
     named = {f"params.{k}": v for k, v in params.items()} | {f"state.{k}": v for k, v in state.items()}
-    save_file({name: value.contiguous() for name, value in named.items()}, str(path))
+    write_durably(path, save({name: value.contiguous() for name, value in named.items()}))
 
 
 def load_tensors(path: Path) -> tuple[Tensors, Tensors]:
