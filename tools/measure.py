@@ -12,12 +12,11 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from metadx.algorithms import as_predictor
+from metadx.algorithms import as_predictor, build_algorithm
 from metadx.cli.progress import methods_bar
 from metadx.evaluation import Difference, Interval, Score, difference, evaluate
 from metadx.studies import (
     DEMO_METHODS,
-    build_algorithm,
     build_problem,
     read_recipe,
     run_demo,

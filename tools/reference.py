@@ -16,9 +16,10 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from metadx.algorithms import ALGORITHMS, TITLES
 from metadx.cases import entries
 from metadx.learners import MLP, ConvNet
-from metadx.studies import ALGORITHMS, TITLES, Recipe
+from metadx.studies import Recipe
 from metadx.studies.recipe import SplitSettings
 from metadx.tasks import split_conditions
 

@@ -1,5 +1,10 @@
 """Errors that are the user's to mend, which name the thing and the mend; and stops that the user asked for."""
 
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
 
 class UserError(ValueError):
     """Something the user gave cannot be used; the message says what and how to mend it (exit code 2)."""
@@ -20,3 +25,10 @@ class Interrupted(KeyboardInterrupt):
     def __init__(self, message: str, signal: int) -> None:
         super().__init__(message)
         self.signal = signal
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """A hint at the known word nearest to an unknown one."""
+    options = sorted(known)
+    close = difflib.get_close_matches(word, options, 1, 0.5)
+    return f"did you mean '{close[0]}'?" if close else f"known are {', '.join(options)}"

@@ -21,9 +21,9 @@ import pytest
 import typer
 import yaml
 
+from metadx.algorithms import Dimensions, build_algorithm
 from metadx.cli.app import app, main
-from metadx.studies import Recipe, build_algorithm, parse_recipe
-from metadx.studies.registry import Dimensions
+from metadx.studies import Recipe, parse_recipe
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]

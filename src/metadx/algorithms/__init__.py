@@ -3,27 +3,34 @@
 from metadx.algorithms.algorithm import Algorithm, Metrics, Update, query_gradient, solve
 from metadx.algorithms.anil import ANIL
 from metadx.algorithms.boosted import BoostedTrees
-from metadx.algorithms.centroid import NearestCentroid
+from metadx.algorithms.centroid import Centroids, NearestCentroid
+from metadx.algorithms.dual import DualFit
 from metadx.algorithms.engine import Engine, Way, as_predictor, choose_way, mean, over_tasks
 from metadx.algorithms.inner import Adapted
-from metadx.algorithms.logistic import LogisticRegression
+from metadx.algorithms.logistic import LogisticRegression, Regression
 from metadx.algorithms.losses import CROSS_ENTROPY, LOSSES, SQUARED_ERROR, Loss
 from metadx.algorithms.maml import MAML
 from metadx.algorithms.meta_logistic import MetaLogistic
-from metadx.algorithms.protonet import ProtoNet
+from metadx.algorithms.protonet import ProtoNet, Prototypes
+from metadx.algorithms.registry import ALGORITHMS, TITLES, Dimensions, build_algorithm
 from metadx.algorithms.reptile import Reptile
 from metadx.algorithms.scratch import Scratch
-from metadx.algorithms.transfer import FineTune, LinearProbe
+from metadx.algorithms.transfer import FineTune, LinearProbe, Probe
 
 __all__ = [
+    "ALGORITHMS",
     "ANIL",
     "CROSS_ENTROPY",
     "LOSSES",
     "MAML",
     "SQUARED_ERROR",
+    "TITLES",
     "Adapted",
     "Algorithm",
     "BoostedTrees",
+    "Centroids",
+    "Dimensions",
+    "DualFit",
     "Engine",
     "FineTune",
     "LinearProbe",
@@ -32,12 +39,16 @@ __all__ = [
     "MetaLogistic",
     "Metrics",
     "NearestCentroid",
+    "Probe",
     "ProtoNet",
+    "Prototypes",
+    "Regression",
     "Reptile",
     "Scratch",
     "Update",
     "Way",
     "as_predictor",
+    "build_algorithm",
     "choose_way",
     "mean",
     "over_tasks",

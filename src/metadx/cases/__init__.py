@@ -5,13 +5,16 @@ from metadx.cases.catalogue import get, load
 from metadx.cases.dataset import AlteredCopy, DataSet, OfficialFile, entries, entry
 from metadx.cases.folders import read_folders
 from metadx.cases.holdings import Holding, find
+from metadx.cases.inputs import Inputs, inputs_from_parts, inputs_to_parts
 from metadx.cases.medmnist import read_medmnist
+from metadx.cases.observations import Observations, read_observations
 from metadx.cases.omniglot import EVALUATION_ALPHABETS, read_omniglot, rotations, unrotated
 from metadx.cases.packed import read_packed
 from metadx.cases.pictures import read_picture, read_pictures
 from metadx.cases.preprocess import Column, Pixels, TableTransform, Transform, fit_table, fit_transform
 from metadx.cases.tables import read_table
 from metadx.cases.thyroid import diagnosis, letters, read_thyroid
+from metadx.cases.units import OddUnit, odd_units
 
 __all__ = [
     "EVALUATION_ALPHABETS",
@@ -21,7 +24,10 @@ __all__ = [
     "Column",
     "DataSet",
     "Holding",
+    "Inputs",
     "Modality",
+    "Observations",
+    "OddUnit",
     "OfficialFile",
     "Pixels",
     "Provenance",
@@ -34,10 +40,14 @@ __all__ = [
     "fit_table",
     "fit_transform",
     "get",
+    "inputs_from_parts",
+    "inputs_to_parts",
     "letters",
     "load",
+    "odd_units",
     "read_folders",
     "read_medmnist",
+    "read_observations",
     "read_omniglot",
     "read_packed",
     "read_picture",

@@ -72,6 +72,7 @@ def read_folders(
             preprocessing=describe_reading(size, channels, bits),
             notes=notes,
         ),
+        name=np.asarray([file.relative_to(root).as_posix() for _, file in found], dtype=np.str_),
     )
 
 

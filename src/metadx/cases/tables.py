@@ -47,8 +47,7 @@ def read_table(
         UserError: the file, its columns, a label, a patient, a value or a picture cannot be used; one class.
     """
     file = Path(path)
-    scan_text(file)
-    columns = _parse(file)
+    columns = parse_table(file)
     label, classes = _outcome(columns, file)
     patient, notes = _patients(columns, patients, file)
     features: tuple[str, ...] = ()
@@ -57,7 +56,8 @@ def read_table(
         if beside:
             raise UserError(f"{file}: feature columns {_some(beside)} beside 'path'. Keep one or the other.")
         pictures = [
-            _inside(file, str(text), row) for row, text in enumerate(_filled(columns, "path", file), start=1)
+            inside_folder(file, str(text), row)
+            for row, text in enumerate(_filled(columns, "path", file), start=1)
         ]
         x: NDArray[np.generic] = read_pictures(pictures, size=size, channels=channels, bits=bits)
         done = describe_reading(size, channels, bits)
@@ -73,11 +73,17 @@ def read_table(
         site=_filled(columns, "site", file).astype(np.str_) if "site" in columns else None,
         time=_times(columns, file) if "time" in columns else None,
         features=features,
+        name=columns["path"].astype(np.str_) if "path" in columns else None,
     )
 
 
-def _parse(path: Path) -> Columns:
-    """Every column as text, stripped; "" where the cell is empty."""
+def parse_table(path: Path) -> Columns:
+    """Every column of a CSV as text, stripped; "" where the cell is empty.
+
+    Raises:
+        UserError: no sound UTF-8 CSV with a header line and rows of equal length; says where.
+    """
+    scan_text(path)
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = [row for row in csv.reader(file, strict=True) if row and row != [""]]
@@ -167,7 +173,7 @@ def _date(cell: str, row: int, path: Path) -> np.datetime64:
     return np.datetime64(date if date.tzinfo is None else date.astimezone(UTC).replace(tzinfo=None), "us")
 
 
-def _inside(manifest: Path, text: str, row: int) -> Path:
+def inside_folder(manifest: Path, text: str, row: int) -> Path:
     """The picture's path, which must stay in the manifest's folder once links are followed."""
     folder = manifest.parent.resolve()
     inside = not Path(text).is_absolute() and not PureWindowsPath(text).drive

@@ -5,6 +5,7 @@ from metadx.learners.functional import Functional, Reference, Tensors
 from metadx.learners.mlp import MLP
 from metadx.learners.norm import BatchNorm, LayerNorm, replace_batch_norm, statistics_from
 from metadx.learners.probe import output_width
+from metadx.learners.registry import NamedSettings, build_learner, refuse_unknown
 
 __all__ = [
     "MLP",
@@ -12,9 +13,12 @@ __all__ = [
     "ConvNet",
     "Functional",
     "LayerNorm",
+    "NamedSettings",
     "Reference",
     "Tensors",
+    "build_learner",
     "output_width",
+    "refuse_unknown",
     "replace_batch_norm",
     "statistics_from",
 ]

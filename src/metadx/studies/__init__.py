@@ -7,15 +7,12 @@ from metadx.studies.exam import Exam, Outcome, Plan, Progress, draw_exam, sit
 from metadx.studies.hardware import hardware
 from metadx.studies.problem import Problem, build_problem
 from metadx.studies.recipe import EvaluationSettings, Recipe, parse_evaluation, parse_recipe, read_recipe
-from metadx.studies.registry import ALGORITHMS, TITLES, build_algorithm, build_learner
 from metadx.studies.runner import resume_run, train_recipe
 from metadx.studies.runs import Run, load_run, write_whole
 from metadx.studies.study import evaluate_run
 
 __all__ = [
-    "ALGORITHMS",
     "DEMO_METHODS",
-    "TITLES",
     "Contender",
     "EvaluationSettings",
     "Exam",
@@ -26,8 +23,6 @@ __all__ = [
     "Recipe",
     "Run",
     "Tuned",
-    "build_algorithm",
-    "build_learner",
     "build_problem",
     "compare",
     "draw_exam",

@@ -6,13 +6,14 @@ import dataclasses
 import time
 from collections.abc import Callable
 
+from metadx.algorithms import TITLES
 from metadx.evaluation import EvaluationResult
+from metadx.learners import NamedSettings
 from metadx.studies.comparison import verdict
 from metadx.studies.contenders import Contender
 from metadx.studies.exam import Outcome, Plan, Progress, draw_exam, sit
 from metadx.studies.problem import Problem, build_problem
-from metadx.studies.recipe import AuxiliarySettings, DataSettings, NamedSettings, Recipe, SplitSettings
-from metadx.studies.registry import TITLES
+from metadx.studies.recipe import AuxiliarySettings, DataSettings, Recipe, SplitSettings
 from metadx.studies.study import contender, train_one, untrained
 from metadx.studies.workers import side_by_side
 from metadx.tasks import Shape

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from metadx.algorithms import Dimensions
 from metadx.cases import Cases, TableTransform, fit_transform, letters, load, read_folders, read_table
 from metadx.errors import UserError
 from metadx.evaluation import DataDescription, SplitDescription
 from metadx.studies.recipe import DataSettings, Recipe
-from metadx.studies.registry import Dimensions
 from metadx.tasks import (
     ConditionSource,
     MetaDataset,

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from metadx.errors import UserError
+from metadx.errors import UserError, nearest
+from metadx.learners import NamedSettings
 from metadx.tasks import Shape
 from metadx.training import TrainingSettings
 
@@ -85,19 +84,6 @@ class AuxiliarySettings(_Part):
         if self.regions + self.permuted >= 1:
             raise ValueError("regions and permuted together must stay below 1: the rest are diagnoses")
         return self
-
-
-class NamedSettings(BaseModel):
-    """A learner or an algorithm by name, and its own settings, which are checked against what it takes."""
-
-    model_config = ConfigDict(extra="allow", frozen=True)
-
-    name: str
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """Everything but the name."""
-        return dict(self.model_extra or {})
 
 
 class EvaluationSettings(_Part):
@@ -180,13 +166,6 @@ def parse_recipe(content: dict[str, Any], where: str = "recipe") -> Recipe:
         return Recipe.model_validate(content)
     except ValidationError as error:
         raise UserError(f"{where}: {_explain_all(error, Recipe)}") from error
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """A hint at the known word nearest to an unknown one."""
-    options = sorted(known)
-    close = difflib.get_close_matches(word, options, 1, 0.5)
-    return f"did you mean '{close[0]}'?" if close else f"known are {', '.join(options)}"
 
 
 class _Loader(yaml.SafeLoader):

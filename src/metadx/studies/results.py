@@ -12,6 +12,8 @@ from pydantic import BaseModel, ConfigDict
 from metadx.evaluation import Interval
 from metadx.studies.hardware import hardware
 
+_PROGRAM = (":/src", ":/recipes", ":/tools")
+
 
 class Row(BaseModel):
     """A figure, or a figure that was asked for and not run.
@@ -64,10 +66,17 @@ def write_row(folder: Path, row: Row) -> None:
 
 
 def _commit() -> str:
+    """The commit measured, marked where the program differs from it; rows just written make no difference."""
     try:
-        found = subprocess.run(
-            ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=True
-        )
+        commit = _git("describe", "--always")
+        changed = _git("status", "--porcelain", "--untracked-files=no", "--", *_PROGRAM)
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
-    return found.stdout.strip()
+    return f"{commit}-dirty" if changed else commit
+
+
+def _git(*words: str) -> str:
+    root = Path(__file__).parent
+    return subprocess.run(
+        ["git", *words], capture_output=True, text=True, check=True, cwd=root
+    ).stdout.strip()

@@ -9,16 +9,15 @@ from collections.abc import Sequence
 import numpy as np
 from rich.console import Console
 
-from metadx.algorithms import Algorithm
-from metadx.errors import UserError
+from metadx.algorithms import ALGORITHMS, TITLES, Algorithm, build_algorithm
+from metadx.errors import UserError, nearest
 from metadx.evaluation import EvaluationResult
-from metadx.learners import Tensors
+from metadx.learners import NamedSettings, Tensors
 from metadx.studies.comparison import compare
 from metadx.studies.contenders import GRIDS, Contender
 from metadx.studies.exam import Plan, Progress
 from metadx.studies.problem import Problem, build_problem, feasible
-from metadx.studies.recipe import EvaluationSettings, NamedSettings, Recipe, nearest
-from metadx.studies.registry import ALGORITHMS, TITLES, build_algorithm
+from metadx.studies.recipe import EvaluationSettings, Recipe
 from metadx.studies.runs import Run, fingerprints
 from metadx.tasks import ConditionSource
 from metadx.tasks.source import bounds

@@ -6,11 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from metadx.algorithms import Algorithm
+from metadx.algorithms import ALGORITHMS, TITLES, Algorithm, Dimensions, build_algorithm
 from metadx.errors import UserError
-from metadx.studies import ALGORITHMS, TITLES, build_algorithm, build_learner
-from metadx.studies.recipe import NamedSettings
-from metadx.studies.registry import Dimensions
+from metadx.learners import NamedSettings, build_learner
 
 TABLE = Dimensions((4,), 3, 6)
 IMAGE = Dimensions((1, 8, 8), 3, 6)

@@ -1,35 +1,27 @@
-"""Learners and algorithms by the names that recipes use."""
+"""Algorithms by the names that recipes and bundles use."""
 
 from __future__ import annotations
 
 import dataclasses
-import inspect
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
-from torch import nn
 
-from metadx.algorithms import (
-    ANIL,
-    LOSSES,
-    MAML,
-    Algorithm,
-    BoostedTrees,
-    FineTune,
-    LinearProbe,
-    LogisticRegression,
-    MetaLogistic,
-    NearestCentroid,
-    ProtoNet,
-    Reptile,
-    Scratch,
-)
-from metadx.errors import UserError
-from metadx.learners import MLP, ConvNet, output_width
-from metadx.studies.recipe import NamedSettings, nearest
+from metadx.algorithms.algorithm import Algorithm
+from metadx.algorithms.anil import ANIL
+from metadx.algorithms.boosted import BoostedTrees
+from metadx.algorithms.centroid import NearestCentroid
+from metadx.algorithms.logistic import LogisticRegression
+from metadx.algorithms.losses import LOSSES
+from metadx.algorithms.maml import MAML
+from metadx.algorithms.meta_logistic import MetaLogistic
+from metadx.algorithms.protonet import ProtoNet
+from metadx.algorithms.reptile import Reptile
+from metadx.algorithms.scratch import Scratch
+from metadx.algorithms.transfer import FineTune, LinearProbe
+from metadx.errors import UserError, nearest
+from metadx.learners import NamedSettings, build_learner, output_width, refuse_unknown
 
 ALGORITHMS: dict[str, type[Algorithm]] = {
     "maml": MAML,
@@ -97,45 +89,8 @@ def build_algorithm(
         raise UserError(
             f"{algorithm.name} tells conditions apart and cannot do regression; use maml or reptile"
         )
-    _refuse_unknown(f"algorithm.{algorithm.name}", settings, takes - given.keys())
+    refuse_unknown(f"algorithm.{algorithm.name}", settings, takes - given.keys())
     try:
         return kind(**given, **settings)
     except TypeError as error:
         raise UserError(f"algorithm '{algorithm.name}': {error}") from error
-
-
-def build_learner(
-    learner: NamedSettings, input_shape: tuple[int, ...], outputs: int | None, seed: int = 0
-) -> nn.Module:
-    """The learner a recipe names; "auto" is an MLP for rows and a ConvNet for images.
-
-    Args:
-        outputs: columns of the output; None for the embedding alone.
-    """
-    name = learner.name
-    if name == "auto":
-        name = "mlp" if len(input_shape) == 1 else "convnet"
-    makers: Mapping[str, Any] = {"mlp": MLP, "convnet": ConvNet}
-    if name not in makers:
-        raise UserError(f"unknown learner '{name}'; {nearest(name, [*makers, 'auto'])}")
-    dimensions = {"mlp": 1, "convnet": 3}[name]
-    if len(input_shape) != dimensions:
-        raise UserError(
-            f"learner '{name}' takes cases of {dimensions} dimensions, not of shape {input_shape}"
-        )
-    known = list(inspect.signature(makers[name]).parameters)[2:]
-    _refuse_unknown(f"learner.{name}", learner.settings, known)
-    with torch.random.fork_rng():
-        torch.manual_seed(int(np.random.default_rng(seed).integers(2**31)))
-        first = input_shape[0] if name == "mlp" else input_shape
-        try:
-            network: nn.Module = makers[name](first, outputs, **learner.settings)
-        except (TypeError, ValueError, KeyError) as error:
-            raise UserError(f"learner '{name}': {error}") from error
-    return network
-
-
-def _refuse_unknown(where: str, settings: Mapping[str, Any], known: Any) -> None:
-    for key in settings:
-        if key not in known:
-            raise UserError(f"unknown key '{where}.{key}'; {nearest(key, known)}")

@@ -1,0 +1,25 @@
+"""What leaves the laboratory: diagnosers, findings, bundles and their cards."""
+
+from metadx.diagnosis.bundle import Content, load_bundle, read_content, save_bundle
+from metadx.diagnosis.diagnoser import Diagnoser, Support
+from metadx.diagnosis.finding import Finding, Similar
+from metadx.diagnosis.model import About, MetaModel, Spec, plain_model
+from metadx.diagnosis.signature import fingerprint, keys_folder, own_fingerprint
+
+__all__ = [
+    "About",
+    "Content",
+    "Diagnoser",
+    "Finding",
+    "MetaModel",
+    "Similar",
+    "Spec",
+    "Support",
+    "fingerprint",
+    "keys_folder",
+    "load_bundle",
+    "own_fingerprint",
+    "plain_model",
+    "read_content",
+    "save_bundle",
+]

@@ -1,0 +1,61 @@
+"""The model card of a bundle, in words a clinician can read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from metadx.diagnosis.model import About
+
+_USE = (
+    "Decision support for research and for use that was validated locally. It says which of the conditions it was "
+    "shown a case resembles most; it cannot say that a case has none of them, nor name one it was not shown."
+)
+
+
+def write_card(
+    about: About, method: str, counts: Mapping[str, int], lost: Sequence[str], made: str, signer: str
+) -> str:
+    """The card as Markdown.
+
+    Args:
+        about: where the model comes from.
+        method: title of the algorithm.
+        counts: support cases of each condition.
+        lost: what the bundle cannot do.
+        made: date and version.
+        signer: fingerprint of the key that signs the bundle.
+    """
+    least = min(counts.values())
+    parts = [
+        f"# {about.title or method}",
+        _USE,
+        "## What it tells apart",
+        _table(("Condition", "Labelled cases"), [(name, str(n)) for name, n in counts.items()]),
+        f"Adapted by: {method}, from {sum(counts.values())} labelled cases, {least} of the rarest condition. "
+        + ("With fewer than five of a condition, treat its probabilities as rough." if least < 5 else ""),
+        "## What it learned from before",
+    ]
+    if about.data:
+        parts.append(f"Meta-trained on {about.data} (source: {about.source}; licence: {about.licence}).")
+    else:
+        parts.append("Nothing: it knows the labelled cases above and no others.")
+    if about.conditions:
+        rows = [(name, str(n)) for name, n in about.conditions.items()]
+        parts.append(_table(("Meta-training condition", "Cases"), rows))
+    parts += [f"- {note}" for note in about.notes]
+    parts.append("## How it did on conditions it had never seen")
+    parts += [f"- {line}" for line in about.evaluation] or [
+        "Not evaluated. Run `metadx evaluate` on the run first."
+    ]
+    if lost:
+        parts += ["## Made without its labelled cases; what is lost by that", *[f"- {what}" for what in lost]]
+        parts.append(
+            "What it keeps was computed from those cases; with one case per condition it describes one patient."
+        )
+    parts += ["## Made", f"{made}; signed by the key {signer}."]
+    return "\n\n".join(part.strip() for part in parts) + "\n"
+
+
+def _table(head: tuple[str, str], rows: Sequence[tuple[str, str]]) -> str:
+    lines = [head, ("---", "---:"), *rows]
+    return "\n".join(f"| {a.replace('|', '/')} | {b} |" for a, b in lines)

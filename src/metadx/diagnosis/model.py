@@ -1,0 +1,111 @@
+"""A meta-trained model: what adapts to a few labelled cases, and what it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from metadx.algorithms import Algorithm, Dimensions, build_algorithm
+from metadx.cases import Inputs
+from metadx.errors import UserError
+from metadx.learners import NamedSettings, Tensors
+
+
+class Spec(BaseModel):
+    """How an algorithm is built again, by the names that recipes use.
+
+    Args:
+        algorithm, learner: names with their settings.
+        input_shape, outputs, classes: what the network must fit.
+        seed: of the initial weights.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    algorithm: NamedSettings
+    learner: NamedSettings
+    input_shape: tuple[int, ...]
+    outputs: int
+    classes: int
+    seed: int
+
+    def build(self) -> Algorithm:
+        """The algorithm.
+
+        Raises:
+            UserError: a name or setting that this metadx does not know.
+        """
+        size = Dimensions(self.input_shape, self.outputs, self.classes)
+        return build_algorithm(self.algorithm, self.learner, size, self.seed)
+
+
+class About(BaseModel):
+    """Where a model comes from, for its card.
+
+    Args:
+        title: what people call it.
+        data, source, licence: what it was meta-trained on.
+        conditions: meta-training conditions with their number of cases.
+        notes: sentences about the data that every card repeats.
+        evaluation: lines on how it did on conditions it had never seen, with their protocol.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    title: str = ""
+    data: str = ""
+    source: str = ""
+    licence: str = ""
+    conditions: Mapping[str, int] = {}
+    notes: tuple[str, ...] = ()
+    evaluation: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class MetaModel:
+    """What was meta-learned, ready to adapt.
+
+    Args:
+        algorithm: the algorithm; must tell conditions apart and be inductive.
+        params, state: its tensors.
+        inputs: the observations it takes.
+        spec: how the algorithm is built again; None for a network of one's own, which must be given again on load.
+        about: where it comes from.
+    """
+
+    algorithm: Algorithm
+    params: Tensors
+    state: Tensors
+    inputs: Inputs
+    spec: Spec | None = None
+    about: About = field(default_factory=About)
+
+    def __post_init__(self) -> None:
+        if not self.algorithm.loss.classification:
+            raise UserError("a diagnoser tells conditions apart; this model was trained to predict values")
+        if self.algorithm.transductive:
+            raise UserError(
+                "a transductive model's findings depend on the other patients of the same file, so it cannot "
+                "diagnose; train it with transductive: false"
+            )
+        _check_tensors(self.algorithm, self.params, self.state)
+
+
+def _check_tensors(algorithm: Algorithm, params: Tensors, state: Tensors) -> None:
+    expected = algorithm.init(np.random.default_rng(0))
+    for wanted, given in zip(expected, (params, state), strict=True):
+        if {k: v.shape for k, v in wanted.items()} != {k: v.shape for k, v in given.items()}:
+            raise UserError(
+                f"the tensors are not those of this {type(algorithm).__name__}: they were trained with another "
+                "learner or other settings"
+            )
+
+
+def plain_model(algorithm: Algorithm, inputs: Inputs, spec: Spec | None = None, **about: Any) -> MetaModel:
+    """A model of an algorithm that learns from the support set alone."""
+    params, state = algorithm.init(np.random.default_rng(0))
+    return MetaModel(algorithm, params, state, inputs, spec, About(**about))
