@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -69,35 +67,6 @@ def test_a_bad_table_through_the_real_program(program: Metadx, tmp_path: Path) -
         "table.csv: no cases below the header" in program("train", recipe, "--out", tmp_path / "a").mistake()
     )
     assert files(tmp_path) == before
-
-
-@pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["ctrl-c", "kill"]
-)
-def test_stopping_a_training_leaves_nothing(number: signal.Signals, code: int, tmp_path: Path) -> None:
-    recipe = write_recipe(
-        tmp_path / "recipe.yaml",
-        {"function": "sinusoid", "split": {}},
-        algorithm={"name": "maml"},
-        learner={"name": "mlp", "hidden": [4]},
-        training={"iterations": 10_000_000, "validate_every": 10_000_000},
-    )
-    before = files(tmp_path)
-    command = [str(executable()), "train", str(recipe), "--out", str(tmp_path / "runs" / "a")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
-        patience = time.monotonic() + 180
-        while not any(p.stat().st_size for p in tmp_path.glob("runs/.a.*/metrics.jsonl")):
-            assert running.poll() is None, running.stderr
-            assert time.monotonic() < patience
-            time.sleep(0.05)
-        running.send_signal(number)
-        out, err = running.communicate(timeout=60)
-    assert running.returncode == code
-    assert files(tmp_path) == before
-    assert out == ""
-    assert "Traceback" not in err
-    if number is signal.SIGINT:
-        assert err.strip().splitlines()[-1] == "metadx: stopped"
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,7 @@ from rich.progress import (
 )
 
 from metadx.errors import UserError
+from metadx.training.durable import NO_ROOM
 from metadx.training.standing import Record
 from metadx.training.trainer import Listener
 
@@ -91,6 +93,22 @@ def _end_of_line(path: Path, number: int) -> int:
 
 
 @contextmanager
+def _quiet_when_full() -> Iterator[None]:
+    """TensorBoard's thread prints no traceback for a full disk, which the next scalar raises here too."""
+    before = threading.excepthook
+
+    def quietly(said: threading.ExceptHookArgs) -> None:
+        if getattr(said.exc_value, "errno", None) not in NO_ROOM:
+            before(said)
+
+    threading.excepthook = quietly
+    try:
+        yield
+    finally:
+        threading.excepthook = before
+
+
+@contextmanager
 def tensorboard(folder: Path, *, done: int | None = None) -> Iterator[Listener]:
     """Scalars for TensorBoard; does nothing where the `tensorboard` extra is not installed.
 
@@ -110,5 +128,6 @@ def tensorboard(folder: Path, *, done: int | None = None) -> Iterator[Listener]:
             if name != "step":
                 writer.add_scalar(name, value, int(record["step"]))
 
-    yield listen
-    writer.close()  # not after an interruption: its queue, caught half-way, may wait for itself for ever
+    with _quiet_when_full():
+        yield listen
+        writer.close()  # not after an interruption: its queue, caught half-way, may wait for itself for ever
