@@ -3,6 +3,7 @@
 from metadx.studies.comparison import compare, verdict
 from metadx.studies.contenders import Contender, Tuned, recommend, tune
 from metadx.studies.demo import DEMO_METHODS, run_demo
+from metadx.studies.diagnosing import adapt_run, model_of, refuse_odd_units
 from metadx.studies.exam import Exam, Outcome, Plan, Progress, draw_exam, sit
 from metadx.studies.hardware import hardware
 from metadx.studies.problem import Problem, build_problem
@@ -23,16 +24,19 @@ __all__ = [
     "Recipe",
     "Run",
     "Tuned",
+    "adapt_run",
     "build_problem",
     "compare",
     "draw_exam",
     "evaluate_run",
     "hardware",
     "load_run",
+    "model_of",
     "parse_evaluation",
     "parse_recipe",
     "read_recipe",
     "recommend",
+    "refuse_odd_units",
     "resume_run",
     "run_demo",
     "sit",

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from metadx.algorithms import Dimensions
-from metadx.cases import Cases, TableTransform, fit_transform, letters, load, read_folders, read_table
+from metadx.cases import Cases, Inputs, TableTransform, fit_transform, letters, load, read_folders, read_table
 from metadx.errors import UserError
 from metadx.evaluation import DataDescription, SplitDescription
 from metadx.studies.recipe import DataSettings, Recipe
@@ -40,6 +40,7 @@ class Problem:
         splits: meta-train, meta-validation, meta-test.
         dimensions: what a network must fit.
         data, split: for the report.
+        inputs: the observations that a model of it takes; None where tasks are functions.
         classification: whether tasks are about conditions.
     """
 
@@ -48,6 +49,7 @@ class Problem:
     data: DataDescription
     split: SplitDescription
     classification: bool = True
+    inputs: Inputs | None = None
 
 
 def build_problem(recipe: Recipe) -> Problem:
@@ -93,6 +95,7 @@ def build_problem(recipe: Recipe) -> Problem:
         Dimensions(transform.shape, bounds(recipe.tasks.ways)[1], pooled_classes(splits.train)),
         describe(cases, recipe),
         SplitDescription(train=counted[0], validation=counted[1], test=counted[2], left_out=left_out),
+        inputs=Inputs(cases.modality, cases.features, transform, recipe.data.bits),
     )
 
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save as save_arrays
 from safetensors.torch import save
 
 from metadx import __version__
+from metadx.cases import Inputs, inputs_from_parts, inputs_to_parts
 from metadx.errors import UserError
 from metadx.learners import Tensors
 from metadx.studies.hardware import hardware
@@ -22,6 +26,7 @@ from metadx.tasks import ConditionSource
 from metadx.training import Trained, write_durably
 
 RECIPE, MODEL, SUMMARY, METRICS = "recipe.yaml", "model.safetensors", "run.json", "metrics.jsonl"
+INPUTS = "inputs.safetensors"
 
 
 @dataclass(frozen=True)
@@ -58,12 +63,15 @@ def save_run(folder: Path, trained: Trained, problem: Problem) -> None:
         "step": trained.step,
         "validation": trained.score if trained.score > float("-inf") else None,
         "engine": trained.way,
+        "dimensions": dataclasses.asdict(problem.dimensions),
         "split": problem.split.model_dump(),
         "data": problem.data.model_dump(),
         "fingerprints": fingerprints(problem),
         "hardware": hardware(),
     }
     write_durably(folder / SUMMARY, (json.dumps(summary, indent=2) + "\n").encode())
+    if problem.inputs is not None:
+        save_inputs(folder / INPUTS, problem.inputs)
     save_tensors(folder / MODEL, trained.params, trained.state)
 
 
@@ -113,6 +121,32 @@ def fingerprints(problem: Problem) -> dict[str, list[str]]:
         name: [s.cases.fingerprint() for s in side.sources() if isinstance(s, ConditionSource)]
         for name, side in sides.items()
     }
+
+
+def save_inputs(path: Path, inputs: Inputs) -> None:
+    """Writes what a model takes: arrays as safetensors, the rest as JSON in its header."""
+    plain, arrays = inputs_to_parts(inputs)
+    tensors = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    write_durably(path, save_arrays(tensors, metadata={"inputs": json.dumps(plain)}))
+
+
+def load_inputs(run: Run) -> Inputs:
+    """What the model of a run takes.
+
+    Raises:
+        UserError: the file is missing, as in runs of functions, or damaged.
+    """
+    path = run.folder / INPUTS
+    if not path.is_file():
+        raise UserError(
+            f"{run.folder}: does not say what its model takes ({INPUTS} is missing). Train it again."
+        )
+    try:
+        with safe_open(str(path), framework="numpy") as file:
+            plain = json.loads(file.metadata()["inputs"])
+            return inputs_from_parts(plain, {name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, SafetensorError) as error:
+        raise _damaged(run.folder, error) from error
 
 
 def save_tensors(path: Path, params: Tensors, state: Tensors) -> None:

@@ -1,0 +1,100 @@
+"""`metadx diagnose`: findings for new patients."""
+
+from __future__ import annotations
+
+import json as json_format
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from metadx.errors import UserError
+
+if TYPE_CHECKING:
+    from metadx.diagnosis import Diagnoser, Finding
+
+EXAMPLES = """
+[bold]Examples[/bold]
+
+metadx diagnose bundle patients.csv
+
+metadx diagnose bundle patients.csv --json > findings.json
+
+metadx diagnose bundle smear.png
+
+metadx diagnose bundle patients.csv --signed-by 1a2b-3c4d-5e6f-7a8b
+"""
+
+
+def diagnose(
+    bundle: Annotated[Path, typer.Argument(help="A bundle that `metadx adapt` wrote.")],
+    patients: Annotated[Path, typer.Argument(help="Cases: a CSV, a picture, or a folder of pictures.")],
+    json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+    signed_by: Annotated[
+        str | None, typer.Option(help="Fingerprint of the key that must have signed the bundle.")
+    ] = None,
+    units_checked: Annotated[
+        bool, typer.Option("--units-checked", help="Take columns that look to be in another unit.")
+    ] = False,
+) -> None:
+    """Say of each case how likely each of the bundle's conditions is, and which labelled cases it resembles.
+
+    Where the cases have labels, says how many findings agree with them.
+    """
+    from metadx.cases import read_observations
+    from metadx.diagnosis import load_bundle, own_fingerprint, read_content
+    from metadx.studies import refuse_odd_units
+
+    diagnoser = load_bundle(bundle, signed_by=signed_by)
+    inputs = diagnoser.fitted_.inputs
+    cases = read_observations(patients, inputs)
+    if not units_checked:
+        refuse_odd_units(inputs, cases, patients)
+    _check_labels(diagnoser, cases.label, patients)
+    findings = diagnoser.diagnose(cases.x, cases.name)
+    if json:
+        print(json_format.dumps([f.model_dump() for f in findings], indent=2, ensure_ascii=False))
+    else:
+        Console().print(_table(findings))
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    if cases.label is not None:
+        right = sum(f.diagnosis == label for f, label in zip(findings, cases.label, strict=True))
+        console.print(
+            f"{right} of {len(findings)} findings agree with the labels in {patients}.", markup=False
+        )
+    content, signer = read_content(bundle)
+    if signer != own_fingerprint() and signed_by is None:
+        console.print(
+            f"The bundle is as it was signed, by a key that is not yours: {signer}. Ask its sender for their key's "
+            "name, and give it as --signed-by.",
+            markup=False,
+        )
+    for lost in content.lost:
+        console.print(f"Made without its labelled cases: {lost}.", markup=False)
+
+
+def _check_labels(diagnoser: Diagnoser, labels: tuple[str, ...] | None, path: Path) -> None:
+    known = [str(name) for name in diagnoser.classes_]
+    unknown = sorted(set(labels or ()) - set(known))
+    if unknown:
+        raise UserError(
+            f"{path}: the label '{unknown[0]}' was never shown to this bundle, which knows {', '.join(known)}. It "
+            "can only give diagnoses it was shown: adapt again with cases of it, or take those rows out."
+        )
+
+
+def _table(findings: list[Finding]) -> Table:
+    table = Table("case", "most likely", "probability", "next", "most similar known case")
+    for finding in findings:
+        ranked = sorted(finding.probabilities.items(), key=lambda item: -item[1])
+        second = f"{escape(ranked[1][0])} {ranked[1][1]:.0%}"
+        like = (
+            f"{finding.similar[0].case} ({finding.similar[0].diagnosis})" if finding.similar else "not kept"
+        )
+        table.add_row(
+            escape(finding.case), escape(finding.diagnosis), f"{ranked[0][1]:.0%}", second, escape(like)
+        )
+    return table

@@ -1,0 +1,105 @@
+"""From a run to a diagnoser: the model it trained, adapted to labelled cases from a file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from metadx.algorithms import TITLES, Dimensions
+from metadx.cases import Inputs, Observations, odd_units, read_observations
+from metadx.diagnosis import About, Diagnoser, MetaModel, Spec
+from metadx.errors import UserError
+from metadx.evaluation import EvaluationResult
+from metadx.studies.runs import Run, load_inputs
+
+EVALUATION = "evaluation.json"
+
+
+def model_of(run: Run) -> MetaModel:
+    """The model that a run trained.
+
+    Raises:
+        UserError: the run is of functions, transductive, or damaged.
+    """
+    recipe, inputs = run.recipe, load_inputs(run)
+    size = Dimensions(**run.summary["dimensions"])
+    spec = Spec(
+        algorithm=recipe.algorithm,
+        learner=recipe.learner,
+        input_shape=tuple(size.input_shape),
+        outputs=size.outputs,
+        classes=size.classes,
+        seed=recipe.training.seed,
+    )
+    data = run.summary["data"]
+    about = About(
+        title=recipe.title or f"{TITLES[recipe.algorithm.name]} on {data['name']}",
+        data=data["name"],
+        source=data["source"],
+        licence=data["licence"],
+        conditions=run.summary["split"]["train"],
+        notes=tuple(data["notes"]),
+        evaluation=_evaluation(run),
+    )
+    return MetaModel(spec.build(), run.params, run.state, inputs, spec, about)
+
+
+def adapt_run(run: Run, support: Path, *, units_checked: bool = False) -> Diagnoser:
+    """A diagnoser: the run's model, adapted to the labelled cases of a file.
+
+    Args:
+        support: a CSV with a column `label` and the columns of the training, or class folders of pictures.
+        units_checked: take columns that look as if they were in another unit.
+
+    Raises:
+        UserError: the cases are not what the model takes, are in another unit, or have no labels.
+    """
+    model = model_of(run)
+    cases = read_observations(support, model.inputs)
+    if cases.label is None:
+        raise UserError(f"{support}: no column 'label'. A support set says the diagnosis of each case.")
+    if not units_checked:
+        refuse_odd_units(model.inputs, cases, support)
+    return Diagnoser(model).fit(cases.x, np.asarray(cases.label), cases.name)
+
+
+def refuse_odd_units(inputs: Inputs, cases: Observations, path: Path) -> None:
+    """Refuses columns that look as if they were measured in another unit than in training.
+
+    Raises:
+        UserError: names the first such column, its values and the factor.
+    """
+    for odd in odd_units(inputs, cases.x):
+        low, high = odd.usual
+        raise UserError(
+            f"{path}: column '{odd.feature}' looks as if it were in another unit: its median is {odd.median:g}, "
+            f"but training values lay between {low:g} and {high:g}. Multiply it by {odd.factor:g}, or say "
+            "--units-checked if the values are right."
+        )
+
+
+def _evaluation(run: Run) -> tuple[str, ...]:
+    """Lines on how the run did on conditions it had never seen, if it was evaluated."""
+    path = run.folder / EVALUATION
+    if not path.is_file():
+        return ()
+    try:
+        result = EvaluationResult.model_validate(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f"{path}: damaged; run `metadx evaluate {run.folder}` again.") from error
+    return tuple(_lines(result, run.recipe.algorithm.name))
+
+
+def _lines(result: EvaluationResult, method: str) -> Iterable[str]:
+    p = result.protocol
+    for s in result.scores:
+        if s.method == method and s.metric == "accuracy" and s.value is not None:
+            half = f" ± {100 * (s.high - s.value):.1f}" if s.high is not None else ""
+            yield (
+                f"{100 * s.value:.1f}{half} % right with {s.shots} labelled case(s) of each of {p.ways} "
+                f"conditions, {s.n} episodes of up to {p.query} query cases each, {p.mode}"
+            )
+    yield from result.summary
