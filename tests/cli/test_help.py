@@ -17,6 +17,7 @@ COMMANDS = (
     ("demo",),
     ("train",),
     ("evaluate",),
+    ("compare",),
     ("report",),
     ("data",),
     ("data", "list"),

@@ -9,9 +9,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from metadx.cli.asked import asked
 from metadx.cli.output import print_result, save_result
 from metadx.cli.progress import evaluation_bar
-from metadx.errors import UserError
 
 EXAMPLES = """
 [bold]Examples[/bold]
@@ -38,24 +38,18 @@ def evaluate(
 
     Writes evaluation.json and report.html into the run folder.
     """
-    from metadx.studies import evaluate_run, load_run, parse_evaluation
+    from metadx.studies import evaluate_run, load_run
 
     loaded = load_run(run)
-    given = {
-        "shots": shots,
-        "episodes": episodes,
-        "ways": ways,
-        "query": query,
-        "seed": seed,
-        "baselines": baselines,
-    }
-    changes: dict[str, object] = {name: value for name, value in given.items() if value is not None}
-    words = [word for name, value in changes.items() for word in (f"--{name}", str(value))]
-    if shots is not None:
-        changes["shots"] = _numbers(shots)
-    if baselines is not None:
-        changes["baselines"] = [name.strip() for name in baselines.split(",") if name.strip()]
-    settings = parse_evaluation(loaded.recipe.evaluation, changes)
+    settings, words = asked(
+        loaded.recipe.evaluation,
+        shots=shots,
+        episodes=episodes,
+        ways=ways,
+        query=query,
+        seed=seed,
+        baselines=baselines,
+    )
     with evaluation_bar(Console(stderr=True)) as progress:
         command = shlex.join(["metadx", "evaluate", str(run), *words])
         result = evaluate_run(loaded, settings, command=command, progress=progress)
@@ -67,10 +61,3 @@ def evaluate(
         Console(stderr=True).print(
             f"Wrote {report} and {run / 'evaluation.json'}.", highlight=False, markup=False, soft_wrap=True
         )
-
-
-def _numbers(text: str) -> list[int]:
-    try:
-        return [int(part) for part in text.split(",")]
-    except ValueError:
-        raise UserError(f"--shots {text!r}: give whole numbers with commas between, such as 1,5,10") from None

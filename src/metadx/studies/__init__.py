@@ -10,6 +10,7 @@ from metadx.studies.problem import Problem, build_problem
 from metadx.studies.recipe import EvaluationSettings, Recipe, parse_evaluation, parse_recipe, read_recipe
 from metadx.studies.runner import resume_run, train_recipe
 from metadx.studies.runs import Run, load_run, write_whole
+from metadx.studies.several import compare_runs
 from metadx.studies.study import evaluate_run
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "adapt_run",
     "build_problem",
     "compare",
+    "compare_runs",
     "draw_exam",
     "evaluate_run",
     "hardware",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from rich.console import Console
@@ -64,24 +64,36 @@ def evaluate_run(
     recipe = run.recipe
     problem = build_problem(recipe)
     built = build_algorithm(recipe.algorithm, recipe.learner, problem.dimensions, recipe.training.seed)
-    _check_unchanged(run, problem, built)
+    check_unchanged(run, problem, built)
     name = recipe.algorithm.name
     contenders = [contender(name, built, run.params, run.state)]
-    contenders += [
-        untrained(baseline, recipe, problem)
-        for baseline in dict.fromkeys(settings.baselines)
-        if baseline != name and (problem.classification or _regresses(baseline))
+    contenders += baselines(settings, recipe, problem, leave_out={name})
+    plan = plan_for(settings, problem, bounds(recipe.tasks.ways)[1])
+    title = recipe.title or f"{TITLES[name]} on {problem.data.name}"
+    return compare(title, problem, contenders, plan, command=command, progress=progress)
+
+
+def baselines(
+    settings: EvaluationSettings, recipe: Recipe, problem: Problem, *, leave_out: Collection[str]
+) -> list[Contender]:
+    """The baselines asked for, each once, without those to leave out and those that cannot predict values."""
+    return [
+        untrained(name, recipe, problem)
+        for name in dict.fromkeys(settings.baselines)
+        if name not in leave_out and (problem.classification or _regresses(name))
     ]
-    plan = Plan(
+
+
+def plan_for(settings: EvaluationSettings, problem: Problem, trained: int) -> Plan:
+    """What to measure; by default in as many ways as were trained, or as meta-test can give."""
+    return Plan(
         shots=settings.shots,
-        ways=settings.ways or _ways(problem, bounds(recipe.tasks.ways)[1], max(settings.shots)),
+        ways=settings.ways or _ways(problem, trained, max(settings.shots)),
         query=settings.query,
         episodes=settings.episodes,
         tuning_tasks=settings.tuning_tasks,
         seed=settings.seed,
     )
-    title = recipe.title or f"{TITLES[name]} on {problem.data.name}"
-    return compare(title, problem, contenders, plan, command=command, progress=progress)
 
 
 def _regresses(name: str) -> bool:
@@ -96,7 +108,7 @@ def _ways(problem: Problem, trained: int, shots: int) -> int:
     return min(trained, next((most for most in enough if most > 1), trained))
 
 
-def _check_unchanged(run: Run, problem: Problem, built: Algorithm) -> None:
+def check_unchanged(run: Run, problem: Problem, built: Algorithm) -> None:
     """Refuses data of which a side might have been trained on, and parameters of another network."""
     found = fingerprints(problem)
     changed = [

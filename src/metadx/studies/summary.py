@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from metadx.evaluation import Difference, EvaluationResult, Score
 
 
@@ -70,6 +72,13 @@ def _sentence(result: EvaluationResult, shots: int, metric: str) -> str:
         f"With {cases}, {mine} {_verdict(gap, metric)} the strongest tuned baseline, "
         f"{titles[against]} ({_figure(_find(result, against, shots, metric), metric)})."
     )
+
+
+def pair_sentence(gap: Difference, titles: Mapping[str, str]) -> str:
+    """How one run did against another at one number of shots."""
+    noun = "case" if gap.shots == 1 else "cases"
+    cases = f"{gap.shots} labelled {noun}" + (" per condition" if gap.metric == "accuracy" else "")
+    return f"With {cases}, {titles[gap.method]} {_verdict(gap, gap.metric)} {titles[gap.against]}."
 
 
 def _winner(result: EvaluationResult, shots: int, metric: str) -> str:
