@@ -8,7 +8,7 @@ from __future__ import annotations
 import typer
 
 from metadx import __version__
-from metadx.cli import data, demo, evaluate, report, train
+from metadx.cli import compare, data, demo, evaluate, report, train
 from metadx.cli.exits import Commands, run_program
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app.command("demo", epilog=demo.EXAMPLES)(demo.demo)
 app.add_typer(data.app, name="data")
 app.command("train", epilog=train.EXAMPLES)(train.train)
 app.command("evaluate", epilog=evaluate.EXAMPLES)(evaluate.evaluate)
+app.command("compare", epilog=compare.EXAMPLES)(compare.compare)
 app.command("report", epilog=report.EXAMPLES)(report.report)
 
 
