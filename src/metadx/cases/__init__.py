@@ -1,5 +1,6 @@
 """What was observed: cases, readers for each kind of file, and the catalogue of public data sets."""
 
+from metadx.cases.audit import Audit, Finding, audit_cases
 from metadx.cases.cases import EVERY_CASE_ITS_OWN_PATIENT, Cases, Modality, Provenance
 from metadx.cases.catalogue import get, load
 from metadx.cases.dataset import AlteredCopy, DataSet, OfficialFile, entries, entry
@@ -20,9 +21,11 @@ __all__ = [
     "EVALUATION_ALPHABETS",
     "EVERY_CASE_ITS_OWN_PATIENT",
     "AlteredCopy",
+    "Audit",
     "Cases",
     "Column",
     "DataSet",
+    "Finding",
     "Holding",
     "Inputs",
     "Modality",
@@ -33,6 +36,7 @@ __all__ = [
     "Provenance",
     "TableTransform",
     "Transform",
+    "audit_cases",
     "diagnosis",
     "entries",
     "entry",

@@ -47,6 +47,7 @@ class Cases:
         site: where the case was observed, shape (cases,), text, or None.
         time: when it was observed, shape (cases,), sortable, or None.
         features: the name of each column of a table; empty otherwise.
+        name: what the source calls each case, such as a picture's path, shape (cases,), text, or None.
 
     Raises:
         UserError: the arrays are empty, not aligned, hold NaN labels or labels that `classes` does not name.
@@ -61,12 +62,13 @@ class Cases:
     site: NDArray[np.str_] | None = None
     time: NDArray[Any] | None = None
     features: tuple[str, ...] = field(default=())
+    name: NDArray[np.str_] | None = None
 
     def __post_init__(self) -> None:
         n = len(self.x)
         if n == 0:
             raise UserError(f"{self.provenance.source}: no cases. Give at least one labelled case.")
-        for name in ("y", "patient", "site", "time"):
+        for name in ("y", "patient", "site", "time", "name"):
             column = getattr(self, name)
             if column is not None and len(column) != n:
                 raise UserError(
@@ -104,6 +106,7 @@ class Cases:
             patient=self.patient[at],
             site=None if self.site is None else self.site[at],
             time=None if self.time is None else self.time[at],
+            name=None if self.name is None else self.name[at],
         )
 
     def of_conditions(self, names: Sequence[str]) -> Cases:

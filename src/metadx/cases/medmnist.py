@@ -63,6 +63,7 @@ def read_medmnist(
             preprocessing=(f"official splits merged, in this order: {lengths}",),
             notes=(VOUCHED,),
         ),
+        name=np.asarray([f"{s}/{at}" for s, x in zip(SPLITS, images, strict=True) for at in range(len(x))]),
     )
 
 

@@ -37,7 +37,8 @@ def read_packed(
     """
     file = Path(path)
     extra = () if patient_array is None else (patient_array,)
-    arrays = read_arrays(file, ("images", "labels", "class_names", *extra), optional=("resampled", "groups"))
+    asked = ("images", "labels", "class_names", *extra)
+    arrays = read_arrays(file, asked, optional=("resampled", "groups", "files"))
     x = packed_images(arrays["images"], file)
     label = arrays["labels"]
     if label.shape != (len(x),) or label.dtype.kind not in "iu":
@@ -66,6 +67,7 @@ def read_packed(
         classes=classes,
         modality="image",
         provenance=Provenance(source=str(file), notes=notes),
+        name=arrays["files"].astype(np.str_) if "files" in arrays else None,
     )
 
 

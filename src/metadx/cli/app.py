@@ -8,7 +8,7 @@ from __future__ import annotations
 import typer
 
 from metadx import __version__
-from metadx.cli import compare, data, demo, evaluate, report, train
+from metadx.cli import audit, compare, data, demo, evaluate, report, train
 from metadx.cli.exits import Commands, run_program
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app = typer.Typer(
 )
 app.command("demo", epilog=demo.EXAMPLES)(demo.demo)
 app.add_typer(data.app, name="data")
+app.command("audit", epilog=audit.EXAMPLES)(audit.audit)
 app.command("train", epilog=train.EXAMPLES)(train.train)
 app.command("evaluate", epilog=evaluate.EXAMPLES)(evaluate.evaluate)
 app.command("compare", epilog=compare.EXAMPLES)(compare.compare)
