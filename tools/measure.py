@@ -1,4 +1,4 @@
-"""Measures the figures of the results table: `python tools/measure.py demo|sinusoid|ablations [...]`."""
+"""Measures the figures of the results table: `python tools/measure.py demo|sinusoid|ablations|resume [...]`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import torch
+import yaml
+from kills import same_after_kills
 from rich.console import Console
 
 from metadx.algorithms import as_predictor, build_algorithm
@@ -28,6 +31,7 @@ from metadx.tasks import Shape, Task
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "results"
 ABLATED = ("maml", "anil", "reptile", "fine-tune", "protonet", "meta-logistic", "linear-probe")
+KILLS = 20
 NO_STEPS = {"maml": "eval_steps", "anil": "eval_steps", "reptile": "eval_steps", "fine-tune": "steps"}
 
 
@@ -171,6 +175,28 @@ def ablations() -> None:
         )
 
 
+def resume() -> None:
+    """Runs killed with SIGKILL at random moments and resumed: how many end with the bytes of one left alone."""
+    content = yaml.safe_load((ROOT / "recipes" / "thyroid-protonet.yaml").read_text(encoding="utf-8"))
+    content["training"] |= {"iterations": 200, "validate_every": 40, "checkpoint_every": 0.1}
+    with tempfile.TemporaryDirectory() as folder:
+        recipe = Path(folder) / "recipe.yaml"
+        recipe.write_text(yaml.safe_dump(content), encoding="utf-8")
+        same = same_after_kills(recipe, Path(folder), KILLS, np.random.default_rng(0))
+    row = Row(
+        id="resume-bytes",
+        what="prototypical network on thyroid split 0, 200 steps, killed with SIGKILL at a random moment and resumed: "
+        "runs that end with the same bytes as one never killed",
+        metric="share of runs",
+        value=same / KILLS,
+        n=KILLS,
+        target=1.0,
+        command="python tools/measure.py resume",
+    )
+    write_row(RESULTS, row)
+    print(f"{row.id}: {row.value}", flush=True)
+
+
 def shuffled(task: Task) -> Task:
     """The task with its support labels permuted over the cases: all that can be learned from them is chance."""
     order = torch.randperm(len(task.support.y), generator=torch.Generator().manual_seed(0))
@@ -184,7 +210,12 @@ def write(id: str, what: str, metric: str, found: Interval, command: str, **rest
     print(f"{row.id}: {row.value}", flush=True)
 
 
-JOBS: dict[str, Callable[[], None]] = {"demo": demo, "sinusoid": sinusoid, "ablations": ablations}
+JOBS: dict[str, Callable[[], None]] = {
+    "demo": demo,
+    "sinusoid": sinusoid,
+    "ablations": ablations,
+    "resume": resume,
+}
 
 if __name__ == "__main__":
     for job in sys.argv[1:] or JOBS:
