@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import torch
 import yaml
-from kills import same_after_kills
 from rich.console import Console
 
+from kills import same_after_kills
 from metadx.algorithms import as_predictor, build_algorithm
 from metadx.cli.progress import methods_bar
 from metadx.evaluation import Difference, Interval, Score, difference, evaluate
@@ -185,8 +185,8 @@ def resume() -> None:
         same = same_after_kills(recipe, Path(folder), KILLS, np.random.default_rng(0))
     row = Row(
         id="resume-bytes",
-        what="prototypical network on thyroid split 0, 200 steps, killed with SIGKILL at a random moment and resumed: "
-        "runs that end with the same bytes as one never killed",
+        what="protonet on thyroid split 0, 200 steps, killed with SIGKILL at a random moment and resumed: runs "
+        "that end with the same bytes as one never killed",
         metric="share of runs",
         value=same / KILLS,
         n=KILLS,
