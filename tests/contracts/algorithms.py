@@ -20,6 +20,8 @@ from metadx.algorithms import (
     FineTune,
     LinearProbe,
     LogisticRegression,
+    LogisticTrees,
+    MetaCommittee,
     MetaLogistic,
     NearestCentroid,
     ProtoNet,
@@ -101,6 +103,8 @@ ROWS = (
     ),
     Row("NearestCentroid", NearestCentroid, network="none"),
     Row("BoostedTrees", BoostedTrees, {"trees": 5}, network="none"),
+    Row("MetaCommittee", MetaCommittee, {"inputs": TABLE[0], "leaf": 1}, network="none"),
+    Row("LogisticTrees", LogisticTrees, {"leaf": 1}, network="none"),
 )
 
 

@@ -4,6 +4,7 @@ from metadx.algorithms.algorithm import Algorithm, Metrics, Update, query_gradie
 from metadx.algorithms.anil import ANIL
 from metadx.algorithms.boosted import BoostedTrees
 from metadx.algorithms.centroid import Centroids, NearestCentroid
+from metadx.algorithms.committee import LogisticTrees, MetaCommittee
 from metadx.algorithms.dual import DualFit
 from metadx.algorithms.engine import Engine, Way, as_predictor, choose_way, mean, over_tasks
 from metadx.algorithms.inner import Adapted
@@ -35,7 +36,9 @@ __all__ = [
     "FineTune",
     "LinearProbe",
     "LogisticRegression",
+    "LogisticTrees",
     "Loss",
+    "MetaCommittee",
     "MetaLogistic",
     "Metrics",
     "NearestCentroid",

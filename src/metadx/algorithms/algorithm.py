@@ -25,7 +25,7 @@ class Algorithm(ABC):
 
     Declared by each subclass, because it cannot be inferred:
         consumes: what `update` learns from: "tasks", "cases" (pooled over conditions), or "nothing".
-        tensors: whether what `adapt` returns is made of tensors, so that it can be batched.
+        tensors: whether what `adapt` returns is made of tensors, so that it can be batched; `update` always is.
         exact_gradient: whether the direction of `update` is the exact gradient of a loss.
         transductive: whether `adapt` sees the inputs of the query set.
     """

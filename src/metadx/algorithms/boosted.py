@@ -55,8 +55,9 @@ class BoostedTrees(Algorithm):
         train: bool = False,
         query: Reference | None = None,
     ) -> Fitted:
+        splits = support.mask.sum() >= 2 * self.leaf  # trees that cannot grow are all alike: one says as much
         model = HistGradientBoostingClassifier(
-            max_iter=self.trees,
+            max_iter=self.trees if splits else 1,
             learning_rate=self.lr,
             min_samples_leaf=self.leaf,
             early_stopping=False,

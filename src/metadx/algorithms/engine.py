@@ -33,7 +33,7 @@ def choose_way(algorithm: Algorithm, params: Tensors, device: torch.device | str
     Measured on CPUs: vmap wins wherever work per task is small, which is everything but convolutions; with
     weights of its own per task a convolution becomes a grouped one, which is slower than a loop.
     """
-    if not algorithm.tensors:
+    if not algorithm.tensors and algorithm.consumes == "nothing":
         return "loop"
     convolutional = any(value.dim() > 2 for value in params.values())
     return "loop" if convolutional and torch.device(device).type == "cpu" else "vmap"
@@ -88,7 +88,7 @@ class Engine:
     """
 
     def __init__(self, algorithm: Algorithm, way: Way = "loop", aggregate: Aggregate = mean) -> None:
-        if way == "vmap" and not algorithm.tensors:
+        if way == "vmap" and not algorithm.tensors and algorithm.consumes == "nothing":
             raise UserError(f"{type(algorithm).__name__} cannot run under vmap; use way='loop'")
         self.algorithm = algorithm
         self.way = way

@@ -12,6 +12,7 @@ from metadx.algorithms.algorithm import Algorithm
 from metadx.algorithms.anil import ANIL
 from metadx.algorithms.boosted import BoostedTrees
 from metadx.algorithms.centroid import NearestCentroid
+from metadx.algorithms.committee import LogisticTrees, MetaCommittee
 from metadx.algorithms.logistic import LogisticRegression
 from metadx.algorithms.losses import LOSSES
 from metadx.algorithms.maml import MAML
@@ -29,11 +30,13 @@ ALGORITHMS: dict[str, type[Algorithm]] = {
     "reptile": Reptile,
     "protonet": ProtoNet,
     "meta_logistic": MetaLogistic,
+    "meta_committee": MetaCommittee,
     "fine_tune": FineTune,
     "linear_probe": LinearProbe,
     "logistic_regression": LogisticRegression,
     "nearest_centroid": NearestCentroid,
     "boosted_trees": BoostedTrees,
+    "logistic_trees": LogisticTrees,
     "scratch": Scratch,
 }
 TITLES = {
@@ -42,11 +45,13 @@ TITLES = {
     "reptile": "Reptile",
     "protonet": "Prototypical network",
     "meta_logistic": "Meta-learned logistic regression",
+    "meta_committee": "Meta-learned logistic regression and trees",
     "fine_tune": "Transfer: fine-tuning",
     "linear_probe": "Transfer: linear probe",
     "logistic_regression": "Logistic regression",
     "nearest_centroid": "Nearest centroid",
     "boosted_trees": "Gradient-boosted trees",
+    "logistic_trees": "Logistic regression and trees",
     "scratch": "Network from scratch",
 }
 _EMBEDS = ("protonet", "fine_tune", "linear_probe")

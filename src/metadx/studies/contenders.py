@@ -22,6 +22,7 @@ GRIDS: dict[str, tuple[Settings, ...]] = {
     "logistic_regression": tuple({"c": c} for c in _PENALTIES),
     "nearest_centroid": tuple({"sharpness": s} for s in (0.3, 1.0, 3.0, 10.0)),
     "boosted_trees": ({"leaf": 1}, {"leaf": 3}),
+    "logistic_trees": tuple({"c": c} for c in (0.03, 0.3, 3.0)),
     "scratch": tuple({"lr": lr, "steps": n} for lr in (0.003, 0.03) for n in (20, 100)),
     "linear_probe": tuple({"c": c} for c in _PENALTIES),
     "fine_tune": tuple({"lr": lr, "steps": n} for lr in (0.003, 0.03) for n in (10, 50)),

@@ -23,11 +23,13 @@ _TASKS = TrainingSettings(iterations=400, meta_batch=12, schedule="one_cycle", c
 _CASES = TrainingSettings(iterations=600, meta_batch=128, schedule="one_cycle", lr=3e-3, validate_every=100)
 _TRAINED = {
     "meta_logistic": _TASKS.model_copy(update={"lr": 1e-2}),
+    "meta_committee": _TASKS.model_copy(update={"lr": 1e-2}),
     "protonet": _TASKS.model_copy(update={"lr": 3e-3}),
     "linear_probe": _CASES,
     "fine_tune": _CASES,
 }
 DEMO_METHODS = (
+    "meta_committee",
     "meta_logistic",
     "protonet",
     "linear_probe",
@@ -35,8 +37,9 @@ DEMO_METHODS = (
     "logistic_regression",
     "nearest_centroid",
     "boosted_trees",
+    "logistic_trees",
 )
-_LONGEST_FIRST = ("boosted_trees", "fine_tune", "meta_logistic")
+_LONGEST_FIRST = ("meta_committee", "logistic_trees", "boosted_trees", "fine_tune")
 _PLAN = Plan(shots=(1, 5, 20), ways=5, query=10, episodes=300, tuning_tasks=120, seed=1)
 
 

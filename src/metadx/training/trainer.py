@@ -74,7 +74,7 @@ def train(
     task_seed, init_seed = np.random.SeedSequence(settings.seed).spawn(2)
     params, state = algorithm.init(np.random.default_rng(init_seed))
     way = choose_way(algorithm, params) if settings.engine == "auto" else settings.engine
-    if not algorithm.tensors:
+    if not algorithm.tensors and algorithm.consumes == "nothing":
         way = "loop"
     engine = Engine(algorithm, way)
     if algorithm.consumes == "nothing" or settings.iterations == 0:
