@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from cases.audit.making import plus, table, vouched
 from metadx.cases import Cases, Finding, audit_cases
+from metadx.cases.audit.agreement import code_columns
 
 CLEAN = table()
 COMPLETE = np.flatnonzero(np.isfinite(CLEAN.x).all(axis=1)).tolist()
@@ -101,8 +102,6 @@ def test_columns_that_say_the_same_do_not_count_twice(rng: np.random.Generator) 
 
 
 def test_levels_of_one_text_column_count_once() -> None:
-    from metadx.cases.audit.agreement import code_columns
-
     x = np.eye(5)[np.arange(50) % 5]
     (column,) = code_columns(x, tuple(f"ward={letter}" for letter in "abcde"), 10)
     assert column.name == "ward"
@@ -170,3 +169,11 @@ def test_progress_reaches_the_end() -> None:
     told: list[tuple[str, int, int]] = []
     audit_cases(CLEAN, progress=lambda *said: told.append(said))
     assert told[-1] == ("comparing rows", 300, 300)
+
+
+def test_levels_that_repeat_each_other_are_one_column(rng: np.random.Generator) -> None:
+    ordered = rng.random(300) < 0.2
+    tests = np.column_stack([np.where(rng.random(300) < 0.005, ~ordered, ordered) for _ in range(4)])
+    alone = rng.integers(0, 2, 300)
+    columns = code_columns(np.column_stack([tests, alone]).astype(float), ("a", "b", "c", "d", "alone"), 10)
+    assert sorted(len(column.name.split(", ")) for column in columns) == [1, 4]

@@ -21,6 +21,8 @@ _PRIOR = 20.0
 """How many pairs of rows of one patient outweigh that."""
 
 _LEAST = 0.02
+_REPEATED = 0.6
+_MOST_MERGED = 60
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Column:
     @property
     def information(self) -> float:
         """What one value says on average, in nats."""
-        return float(-(self.share * np.log(self.share)).sum() * (self.code >= 0).mean())
+        return _entropy(self.share) * float((self.code >= 0).mean())
 
     def weights(self, codes: NDArray[np.int32]) -> NDArray[np.float32]:
         """What each value says of a row, beside rows with `codes`, in nats, shape (codes, values + 1).
@@ -96,7 +98,39 @@ def code_columns(x: NDArray[Any], features: tuple[str, ...], most: int) -> list[
         groups.setdefault(f"{stem}=" if level else name, []).append(at)
     coded = [_code(name.removesuffix("="), x[:, at]) for name, at in groups.items()]
     varied = [column for column in coded if len(column.share) > 1]
-    return sorted(varied, key=lambda column: -column.information)[:most]
+    kept = sorted(varied, key=lambda column: -column.information)[:most]
+    few = [column for column in kept if len(column.share) <= _FEW]
+    if len(few) > _MOST_MERGED:
+        return kept
+    return [column for column in kept if len(column.share) > _FEW] + _merged(few)
+
+
+def _merged(columns: list[Column]) -> list[Column]:
+    """The columns with those that mostly repeat each other, such as two tests always ordered together, made one."""
+    merged: list[Column] = []
+    for column in columns:
+        twin = next((at for at, other in enumerate(merged) if _shared(column, other) > _REPEATED), None)
+        if twin is None:
+            merged.append(column)
+        else:
+            both = np.column_stack([merged[twin].code, column.code]).astype(np.float64)
+            both[both < 0] = np.nan
+            merged[twin] = _code(f"{merged[twin].name}, {column.name}", both)
+    return merged
+
+
+def _shared(first: Column, second: Column) -> float:
+    """The share of the less informative column's information that the other holds."""
+    known = (first.code >= 0) & (second.code >= 0)
+    wide = len(second.share)
+    counts = np.bincount(first.code[known] * wide + second.code[known], minlength=len(first.share) * wide)
+    joint = counts.reshape(-1, wide) / max(known.sum(), 1)
+    parts = [_entropy(joint.sum(axis=1)), _entropy(joint.sum(axis=0))]
+    return (sum(parts) - _entropy(joint.ravel())) / max(min(parts), 1e-9)
+
+
+def _entropy(share: NDArray[np.float64]) -> float:
+    return float(-(share * np.log(np.maximum(share, 1e-12))).sum())
 
 
 def _code(name: str, values: NDArray[Any]) -> Column:

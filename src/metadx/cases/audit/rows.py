@@ -13,7 +13,8 @@ from metadx.cases.audit.links import Link, Progress, same
 from metadx.cases.cases import Cases
 
 _BLOCK = 256
-_SAMPLE = 200
+_SAMPLE = 800
+_MOST_PAIRS = 10_000_000
 _MOST_COLUMNS = 500
 _LEAST_PAIRS = 30
 _FEWEST = 12
@@ -53,7 +54,7 @@ def _tail(columns: Sequence[Column], person: NDArray[np.int64]) -> Tail:
     independent = Tail(float(np.log(max(n * (n - 1) / 2 / passing, 1.0))), passing, 1.0)
     if not columns or len(np.unique(person)) < _FEWEST:
         return independent
-    picked = np.sort(np.random.default_rng(0).choice(n, min(n, _SAMPLE), replace=False))
+    picked = np.sort(np.random.default_rng(0).choice(n, min(n, _SAMPLE, _MOST_PAIRS // n), replace=False))
     sample = scores(columns, picked, slice(None))[person[picked][:, None] != person]
     return max(fit_tail(sample, n, steepest=1.0), independent)
 
