@@ -38,6 +38,7 @@ prove: env  ## The proofs that are too long for the suite.
 
 results: env  ## Measure every figure of the results table again.
 	$(BIN)/python tools/measure.py
+	$(BIN)/python tools/measure_audit.py
 
 clean:
 	rm -rf .venv site runs demo-report
