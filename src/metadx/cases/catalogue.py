@@ -14,6 +14,7 @@ from metadx.cases.medmnist import read_medmnist
 from metadx.cases.omniglot import read_omniglot
 from metadx.cases.packed import read_packed
 from metadx.cases.pictures import Size
+from metadx.cases.resize import resize_cases
 from metadx.cases.thyroid import read_thyroid
 from metadx.errors import MissingData, UserError
 
@@ -42,7 +43,12 @@ def get(name: str, *, allow_unverified: bool = False) -> Path:
 
 
 def load(
-    name: str, *, allow_unverified: bool = False, patients: str | None = None, size: Size | None = None
+    name: str,
+    *,
+    allow_unverified: bool = False,
+    patients: str | None = None,
+    size: Size | None = None,
+    channels: int | None = None,
 ) -> Cases:
     """The cases of a data set that is on this machine; downloads nothing.
 
@@ -50,7 +56,7 @@ def load(
         name: its name in the catalogue.
         allow_unverified: take a copy that is not the official one; the provenance then says so.
         patients: `EVERY_CASE_ITS_OWN_PATIENT`, for a data set without patient ids; the provenance repeats it.
-        size: pixels to resize to, for data sets that are folders of pictures.
+        size, channels: what pictures are brought to; as they are by default.
 
     Raises:
         UserError: an unknown name, a copy that is not the official one, a damaged one, or one without patient
@@ -61,7 +67,8 @@ def load(
     holding = find(data_set)
     if holding is None:
         raise MissingData(f"{name} is not on this machine. Get it with `metadx data get {name}`.")
-    cases = _read(data_set, _accepted(data_set, holding, allow_unverified).path, patients, size)
+    path = _accepted(data_set, holding, allow_unverified).path
+    cases = resize_cases(_read(data_set, path, patients, size), size, channels)
     doubt = (f"Not the official file of {name}: {holding.doubt}.",) if holding.doubt else ()
     rule = () if data_set.patient_ids else (f"Patients of {name}: {data_set.patients}.",)
     official = ", ".join(file.checksum for file in data_set.files) or cases.provenance.checksum
@@ -107,11 +114,7 @@ def _place(data_set: DataSet) -> str:
 
 def _read(data_set: DataSet, path: Path, patients: str | None, size: Size | None) -> Cases:
     options: dict[str, Any] = dict(data_set.options)
-    if size is not None and data_set.reader != "folders":
-        raise UserError(
-            f"{data_set.name}: size= is for folders of pictures; its pictures have one size already."
-        )
-    if size is not None:
+    if size is not None and data_set.reader == "folders":
         options["size"] = size
     if not data_set.patient_ids:
         options["patients"] = patients

@@ -86,7 +86,7 @@ def describe_reading(size: Size | None, channels: int | None, bits: int | None) 
     """What `read_pictures` does with these settings, in sentences for `Provenance.preprocessing`."""
     said = []
     if size is not None:
-        height, width = _sides(size)
+        height, width = sides(size)
         said.append(f"resized to {height} x {width} pixels (bilinear, antialiased)")
     if channels is not None:
         said.append("made grey" if channels == 1 else "made three-channel")
@@ -165,7 +165,7 @@ def _finish(
     if channels is not None:
         picture = picture.convert("L" if channels == 1 else "RGB")
     if size is not None:
-        height, width = _sides(size)
+        height, width = sides(size)
         picture = picture.resize((width, height), Image.Resampling.BILINEAR)
     array = np.asarray(picture, dtype=np.uint8)
     return array[None] if array.ndim == 2 else np.ascontiguousarray(array.transpose(2, 0, 1))
@@ -182,7 +182,8 @@ def _to_eight_bits(
     return np.round(values.astype(np.float64) * (255.0 / top)).astype(np.uint8)
 
 
-def _sides(size: Size) -> tuple[int, int]:
+def sides(size: Size) -> tuple[int, int]:
+    """Height and width in pixels; raises `UserError` where there can be no such picture."""
     height, width = (size, size) if isinstance(size, int) else size
     if height < 1 or width < 1 or height * width > MAX_PIXELS:
         raise UserError(f"size={size}: give a side in pixels, or (height, width), of at least 1.")

@@ -1,12 +1,13 @@
 """Whole jobs built from the rooms above."""
 
+from metadx.studies.build import build_problem
 from metadx.studies.comparison import compare, verdict
 from metadx.studies.contenders import Contender, Tuned, recommend, tune
 from metadx.studies.demo import DEMO_METHODS, run_demo
 from metadx.studies.diagnosing import adapt_run, model_of, refuse_odd_units
 from metadx.studies.exam import Exam, Outcome, Plan, Progress, draw_exam, sit
 from metadx.studies.hardware import hardware
-from metadx.studies.problem import Problem, build_problem
+from metadx.studies.problem import Problem
 from metadx.studies.recipe import EvaluationSettings, Recipe, parse_evaluation, parse_recipe, read_recipe
 from metadx.studies.runner import resume_run, train_recipe
 from metadx.studies.runs import Run, load_run, write_whole

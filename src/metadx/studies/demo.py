@@ -9,10 +9,11 @@ from collections.abc import Callable
 from metadx.algorithms import TITLES
 from metadx.evaluation import EvaluationResult
 from metadx.learners import NamedSettings
+from metadx.studies.build import build_problem
 from metadx.studies.comparison import verdict
 from metadx.studies.contenders import Contender
 from metadx.studies.exam import Outcome, Plan, Progress, draw_exam, sit
-from metadx.studies.problem import Problem, build_problem
+from metadx.studies.problem import Problem
 from metadx.studies.recipe import AuxiliarySettings, DataSettings, Recipe, SplitSettings
 from metadx.studies.study import contender, train_one, untrained
 from metadx.studies.workers import side_by_side
@@ -22,7 +23,6 @@ from metadx.training import Record, TrainingSettings
 _TASKS = TrainingSettings(iterations=400, meta_batch=12, schedule="one_cycle", clip=1.0, keep="last")
 _CASES = TrainingSettings(iterations=600, meta_batch=128, schedule="one_cycle", lr=3e-3, validate_every=100)
 _TRAINED = {
-    "meta_logistic": _TASKS.model_copy(update={"lr": 1e-2}),
     "meta_committee": _TASKS.model_copy(update={"lr": 1e-2}),
     "protonet": _TASKS.model_copy(update={"lr": 3e-3}),
     "linear_probe": _CASES,
@@ -30,7 +30,6 @@ _TRAINED = {
 }
 DEMO_METHODS = (
     "meta_committee",
-    "meta_logistic",
     "protonet",
     "linear_probe",
     "fine_tune",
@@ -51,7 +50,7 @@ def demo_recipe(seed: int) -> Recipe:
         tasks=Shape(ways=(2, 5), shots=(1, 20), query=8),
         auxiliary=AuxiliarySettings(regions=0.35, permuted=0.5),
         learner=NamedSettings(name="mlp", hidden=[64, 64], activation="gelu", norm="layer"),
-        algorithm=NamedSettings(name="meta_logistic"),
+        algorithm=NamedSettings(name="meta_committee"),
         training=TrainingSettings(
             iterations=400,
             meta_batch=12,

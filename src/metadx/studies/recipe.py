@@ -31,14 +31,35 @@ class SplitSettings(_Part):
     least: int = Field(4, ge=2)
 
 
+class SetsSettings(_Part):
+    """Whole data sets on each side: what is learned on some is tried on another.
+
+    Args:
+        train, validation, test: names of the catalogue, or paths of CSV manifests and class folders.
+    """
+
+    train: tuple[str, ...] = Field(min_length=1)
+    validation: tuple[str, ...] = Field(min_length=1)
+    test: tuple[str, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _apart(self) -> SetsSettings:
+        every = [*self.train, *self.validation, *self.test]
+        twice = next((name for name in every if every.count(name) > 1), None)
+        if twice is not None:
+            raise ValueError(f"'{twice}' is named twice; every data set is on one side")
+        return self
+
+
 class DataSettings(_Part):
-    """Where cases come from: exactly one of the first four.
+    """Where cases come from: exactly one of the first five.
 
     Args:
         name: a data set of the catalogue.
         csv: a CSV manifest.
         folder: class folders of pictures.
         function: a family of functions; "sinusoid".
+        sets: several data sets, whole ones on each side.
         patients: the words that vouch for data without patient ids.
         patient_pattern: finds the patient in a file name of class folders; a regular expression with one group.
         size: side, or [height, width], that pictures are resized to, in pixels.
@@ -52,6 +73,7 @@ class DataSettings(_Part):
     csv: Path | None = None
     folder: Path | None = None
     function: Literal["sinusoid"] | None = None
+    sets: SetsSettings | None = None
     patients: str | None = None
     patient_pattern: str | None = None
     size: int | tuple[int, int] | None = None
@@ -62,9 +84,10 @@ class DataSettings(_Part):
 
     @model_validator(mode="after")
     def _exactly_one(self) -> DataSettings:
-        given = [k for k in ("name", "csv", "folder", "function") if getattr(self, k) is not None]
+        kinds = ("name", "csv", "folder", "function", "sets")
+        given = [k for k in kinds if getattr(self, k) is not None]
         if len(given) != 1:
-            raise ValueError(f"give exactly one of name, csv, folder, function; found {given or 'none'}")
+            raise ValueError(f"give exactly one of {', '.join(kinds)}; found {given or 'none'}")
         return self
 
 

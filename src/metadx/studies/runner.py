@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 
 from metadx.errors import UserError
-from metadx.studies.problem import build_problem
+from metadx.studies.build import build_problem
 from metadx.studies.recipe import Recipe
 from metadx.studies.runs import METRICS, Run, fingerprints, load_run, read_stored, save_recipe, save_run
 from metadx.studies.study import train_one

@@ -11,10 +11,10 @@ from typing import Any
 from metadx.algorithms import TITLES, build_algorithm
 from metadx.errors import UserError
 from metadx.evaluation import Difference, EvaluationResult, difference
+from metadx.studies.build import build_problem
 from metadx.studies.comparison import verdict
 from metadx.studies.contenders import Contender
 from metadx.studies.exam import Outcome, Progress, draw_exam, sit
-from metadx.studies.problem import build_problem
 from metadx.studies.recipe import EvaluationSettings
 from metadx.studies.runs import Run
 from metadx.studies.study import baselines, check_unchanged, contender, plan_for

@@ -13,10 +13,11 @@ from metadx.algorithms import ALGORITHMS, TITLES, Algorithm, build_algorithm
 from metadx.errors import UserError, nearest
 from metadx.evaluation import EvaluationResult
 from metadx.learners import NamedSettings, Tensors
+from metadx.studies.build import build_problem
 from metadx.studies.comparison import compare
 from metadx.studies.contenders import GRIDS, Contender
 from metadx.studies.exam import Plan, Progress
-from metadx.studies.problem import Problem, build_problem, feasible
+from metadx.studies.problem import Problem, feasible
 from metadx.studies.recipe import EvaluationSettings, Recipe
 from metadx.studies.runs import Run, fingerprints
 from metadx.tasks import ConditionSource
