@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-FILES = ("model.safetensors", "metrics.jsonl", "run.json", "recipe.yaml")
+FILES = ("model.safetensors", "inputs.safetensors", "metrics.jsonl", "run.json", "recipe.yaml")
 PROGRAM = str(Path(sys.executable).with_name("metadx"))
 
 

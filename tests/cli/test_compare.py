@@ -27,12 +27,27 @@ def test_from_two_runs_to_a_report(metadx: Metadx, tmp_path: Path) -> None:
     assert result.protocol.command == f"metadx compare '{runs[0]}' '{runs[1]}' --shots 1 --episodes 5"
     page = (out / "report.html").read_text(encoding="utf-8")
     assert all(method.title in page for method in result.methods)
+    assert "Paired differences between runs" in page
+    assert "my maml: MAML − my protonet: Prototypical network" in page
     assert files(tmp_path / "runs") == before
 
     again = json.loads(
         metadx("compare", *runs, "--out", out, "--episodes", 5, "--shots", 1, "--json").ok().out
     )
     assert again["scores"] == json.loads(result.model_dump_json())["scores"]
+
+
+def test_without_baselines_the_report_speaks_of_none(metadx: Metadx, tmp_path: Path) -> None:
+    write_table(tmp_path / "table.csv")
+    recipe = write_recipe(tmp_path / "recipe.yaml", {"csv": "table.csv"})
+    for name in "ab":
+        metadx("train", recipe, "--out", tmp_path / name, "-q").ok()
+    out = tmp_path / "comparison"
+    metadx("compare", tmp_path / "a", tmp_path / "b", "--out", out, "--baselines", "").ok()
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert "Paired differences between runs" in page
+    assert "Paired differences to the strongest baseline" not in page
+    assert "against no baseline" not in page
 
 
 def test_bad_input(metadx: Metadx, tmp_path: Path) -> None:

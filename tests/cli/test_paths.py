@@ -16,6 +16,7 @@ from studies.making import VOUCHED, write_pictures, write_recipe, write_table
 
 ROOT = Path(__file__).parents[2]
 RUN = {"metrics.jsonl", "model.safetensors", "recipe.yaml", "run.json"}
+BESIDES = {"tensorboard", "inputs.safetensors"}  # where it is installed; of cases
 
 
 def walk(metadx: Metadx, recipe: Path, *options: object) -> dict[str, Any]:
@@ -25,14 +26,14 @@ def walk(metadx: Metadx, recipe: Path, *options: object) -> dict[str, Any]:
     assert said.out == ""
     assert f"Wrote {run}: best at step" in said.err
     assert f"Next: metadx evaluate {run}" in said.err
-    assert {p.name for p in run.iterdir()} - {"tensorboard"} == RUN
+    assert {p.name for p in run.iterdir()} - BESIDES == RUN
     assert {p.name for p in run.parent.iterdir()} == {"a"}
 
     printed = metadx("evaluate", run, *options, "--json").ok()
     result: dict[str, Any] = json.loads(printed.out)
     assert json.loads((run / "evaluation.json").read_text()) == result
     assert EvaluationResult.model_validate(result)
-    assert {p.name for p in run.iterdir()} - {"tensorboard"} == RUN | {"evaluation.json", "report.html"}
+    assert {p.name for p in run.iterdir()} - BESIDES == RUN | {"evaluation.json", "report.html"}
 
     page = (run / "report.html").read_text(encoding="utf-8")
     (run / "report.html").unlink()
@@ -122,7 +123,7 @@ def test_the_command_in_a_result_gives_the_same_result(metadx: Metadx, tmp_path:
 def test_stopping_an_evaluation_changes_nothing(
     metadx: Metadx, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from metadx.studies import comparison
+    from metadx.studies import exam
 
     write_table(tmp_path / "patients.csv")
     recipe = write_recipe(tmp_path / "recipe.yaml", {"csv": "patients.csv"})
@@ -133,7 +134,7 @@ def test_stopping_an_evaluation_changes_nothing(
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(comparison, "evaluate", interrupt)
+    monkeypatch.setattr(exam, "evaluate", interrupt)
     said = metadx("evaluate", tmp_path / "a", "--shots", 1)
     assert said.code == 130
     assert said.err.strip().splitlines()[-1] == "metadx: stopped"

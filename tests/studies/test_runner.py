@@ -18,7 +18,7 @@ from metadx.studies.runs import read_stored
 from metadx.training import Checkpointer, has_checkpoint
 from studies.making import recipe, write_table
 
-FILES = ("model.safetensors", "metrics.jsonl", "run.json", "recipe.yaml")
+FILES = ("model.safetensors", "inputs.safetensors", "metrics.jsonl", "run.json", "recipe.yaml")
 STEPS = 6
 
 

@@ -57,6 +57,11 @@ def difference(result: EvaluationResult, method: str, shot: int, metric: str) ->
     return next(found, None)
 
 
+def against_baseline(result: EvaluationResult, metric: str) -> bool:
+    """Whether differences in a metric to the strongest baseline were taken."""
+    return any(d.metric == metric and result.baseline.get(d.shots) == d.against for d in result.differences)
+
+
 def known(value: float | None) -> float | None:
     """The value where it is a finite number, None otherwise."""
     return value if value is not None and isfinite(value) else None

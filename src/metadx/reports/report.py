@@ -55,14 +55,13 @@ def _content(result: EvaluationResult) -> dict[str, Any]:
         "shots": [(shot, words.labelled(result, shot), reading.compared(result, shot)) for shot in shots],
         "title_of": lambda name: reading.title(result, name),
         "curves": _curves(result),
-        "differences": _per_shot(
-            pictures.differences, result, any(d.metric == metric for d in result.differences)
-        ),
+        "differences": _per_shot(pictures.differences, result, reading.against_baseline(result, metric)),
         "sensitivity": _per_shot(pictures.sensitivity, result, bool(conditions)),
         "calibration": _per_shot(pictures.calibration, result, bool(result.calibration)),
         "bins": lambda name, shot: pictures.bins_of(result, name, shot),
         "score_tables": [(tables.score_table(result, m), words.meaning(m)) for m in metrics],
         "difference_tables": [table for table in apart if table is not None],
+        "pair_table": tables.pair_table(result, metric),
         "condition_tables": [tables.condition_table(result, k, conditions) for k in shots]
         if conditions
         else [],

@@ -53,7 +53,7 @@ def score_table(result: EvaluationResult, metric: str) -> Table:
 
 def difference_table(result: EvaluationResult, metric: str) -> Table | None:
     """Paired differences in one metric to the strongest baseline; None where none were taken."""
-    if not any(d.metric == metric for d in result.differences):
+    if not reading.against_baseline(result, metric):
         return None
     shots = reading.shots(result)
     rows = []
@@ -69,6 +69,23 @@ def difference_table(result: EvaluationResult, metric: str) -> Table | None:
     points = " in percentage points" if words.unit(metric) == "%" else ""
     caption = f"{words.metric_title(metric)}: difference to the strongest baseline{points}, above 0 is better"
     return Table(caption, ("Method", *_shot_heads(result)), tuple(rows))
+
+
+def pair_table(result: EvaluationResult, metric: str) -> Table | None:
+    """Paired differences in one metric of runs to each other; None where none were taken."""
+    found = {(d.method, d.against, d.shots): d for d in result.differences if d.metric == metric}
+    pairs = dict.fromkeys(
+        (method, against) for method, against, shot in found if result.baseline.get(shot) != against
+    )
+    if not pairs:
+        return None
+    rows = []
+    for method, against in pairs:
+        cells = tuple(cell(result, found.get((method, against, shot))) for shot in reading.shots(result))
+        rows.append((f"{reading.title(result, method)} − {reading.title(result, against)}", cells))
+    points = " in percentage points" if words.unit(metric) == "%" else ""
+    caption = f"{words.metric_title(metric)}: first run minus second{points}, above 0 the first is better"
+    return Table(caption, ("Runs", *_shot_heads(result)), tuple(rows))
 
 
 def condition_table(result: EvaluationResult, shot: int, conditions: list[str]) -> Table:

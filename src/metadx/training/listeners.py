@@ -21,8 +21,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from metadx.errors import UserError
-from metadx.training.durable import NO_ROOM
+from metadx.errors import Interrupted, UserError
+from metadx.training.durable import NO_ROOM, DiskFull
 from metadx.training.standing import Record
 from metadx.training.trainer import Listener
 
@@ -129,5 +129,11 @@ def tensorboard(folder: Path, *, done: int | None = None) -> Iterator[Listener]:
                 writer.add_scalar(name, value, int(record["step"]))
 
     with _quiet_when_full():
-        yield listen
-        writer.close()  # not after an interruption: its queue, caught half-way, may wait for itself for ever
+        try:
+            yield listen
+        except (OSError, DiskFull):
+            raise
+        except (Exception, Interrupted):
+            writer.close()
+            raise
+        writer.close()  # not after a signal that nobody noted, or for a full disk: its queue may wait for ever
