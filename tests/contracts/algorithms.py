@@ -14,6 +14,7 @@ from contracts.examples import TABLE, WAYS, WIDTH, Learner, double
 from metadx.algorithms import (
     ANIL,
     CROSS_ENTROPY,
+    LRD2,
     MAML,
     Algorithm,
     BoostedTrees,
@@ -91,6 +92,7 @@ ROWS = (
         ordered=True,
     ),
     Row("ProtoNet", ProtoNet, network="embedding"),
+    Row("LR-D2", LRD2, network="embedding"),
     Row("LinearProbe", LinearProbe, _POOLED, network="embedding"),
     Row("FineTune", FineTune, {**_POOLED, "steps": 5}, network="embedding", ablation={"steps": 0}),
     Row("Scratch", Scratch, {"steps": 8}, ablation={"steps": 0}),

@@ -10,8 +10,9 @@ from metadx.algorithms.engine import Engine, Way, as_predictor, choose_way, mean
 from metadx.algorithms.inner import Adapted
 from metadx.algorithms.logistic import LogisticRegression, Regression
 from metadx.algorithms.losses import CROSS_ENTROPY, LOSSES, SQUARED_ERROR, Loss
+from metadx.algorithms.lr_d2 import LRD2
 from metadx.algorithms.maml import MAML
-from metadx.algorithms.meta_logistic import MetaLogistic
+from metadx.algorithms.meta_logistic import MetaLogistic, MetaRegression
 from metadx.algorithms.protonet import ProtoNet, Prototypes
 from metadx.algorithms.registry import ALGORITHMS, TITLES, Dimensions, build_algorithm
 from metadx.algorithms.reptile import Reptile
@@ -23,6 +24,7 @@ __all__ = [
     "ANIL",
     "CROSS_ENTROPY",
     "LOSSES",
+    "LRD2",
     "MAML",
     "SQUARED_ERROR",
     "TITLES",
@@ -40,6 +42,7 @@ __all__ = [
     "Loss",
     "MetaCommittee",
     "MetaLogistic",
+    "MetaRegression",
     "Metrics",
     "NearestCentroid",
     "Probe",

@@ -15,6 +15,7 @@ from metadx.algorithms.centroid import NearestCentroid
 from metadx.algorithms.committee import LogisticTrees, MetaCommittee
 from metadx.algorithms.logistic import LogisticRegression
 from metadx.algorithms.losses import LOSSES
+from metadx.algorithms.lr_d2 import LRD2
 from metadx.algorithms.maml import MAML
 from metadx.algorithms.meta_logistic import MetaLogistic
 from metadx.algorithms.protonet import ProtoNet
@@ -29,6 +30,7 @@ ALGORITHMS: dict[str, type[Algorithm]] = {
     "anil": ANIL,
     "reptile": Reptile,
     "protonet": ProtoNet,
+    "lr_d2": LRD2,
     "meta_logistic": MetaLogistic,
     "meta_committee": MetaCommittee,
     "fine_tune": FineTune,
@@ -44,6 +46,7 @@ TITLES = {
     "anil": "ANIL",
     "reptile": "Reptile",
     "protonet": "Prototypical network",
+    "lr_d2": "LR-D2, a logistic head",
     "meta_logistic": "Meta-learned logistic regression",
     "meta_committee": "Meta-learned logistic regression and trees",
     "fine_tune": "Transfer: fine-tuning",
@@ -54,7 +57,7 @@ TITLES = {
     "logistic_trees": "Logistic regression and trees",
     "scratch": "Network from scratch",
 }
-_EMBEDS = ("protonet", "fine_tune", "linear_probe")
+_EMBEDS = ("protonet", "lr_d2", "fine_tune", "linear_probe")
 
 
 @dataclass(frozen=True)

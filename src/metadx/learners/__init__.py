@@ -1,5 +1,6 @@
 """Base networks, and how any module becomes a pure function."""
 
+from metadx.learners.backbone import BACKBONES, EfficientNetLite0
 from metadx.learners.convnet import ConvNet
 from metadx.learners.functional import Functional, Reference, Tensors
 from metadx.learners.mlp import MLP
@@ -8,9 +9,11 @@ from metadx.learners.probe import output_width
 from metadx.learners.registry import NamedSettings, build_learner, refuse_unknown
 
 __all__ = [
+    "BACKBONES",
     "MLP",
     "BatchNorm",
     "ConvNet",
+    "EfficientNetLite0",
     "Functional",
     "LayerNorm",
     "NamedSettings",

@@ -7,10 +7,10 @@ from collections.abc import Callable
 import numpy as np
 
 from metadx.algorithms import Dimensions
-from metadx.cases import Cases, Inputs, TableTransform, fit_transform, letters
+from metadx.cases import Cases, Inputs, TableTransform, letters
 from metadx.errors import UserError
 from metadx.evaluation import DataDescription, SplitDescription
-from metadx.studies.problem import Problem, describe, read_cases
+from metadx.studies.problem import Problem, describe, read_cases, transform_of
 from metadx.studies.recipe import DataSettings, Recipe
 from metadx.studies.sets import build_sets
 from metadx.tasks import (
@@ -53,7 +53,7 @@ def build_problem(recipe: Recipe) -> Problem:
     split = split_conditions(counts, s.seed, parts=parts, share=s.share, large=s.large, least=s.least)
     sides = split_cases(cases, split)
     background = _background(cases, (*split.train, *controls), sides)
-    transform = fit_transform(background)
+    transform = transform_of(background, recipe.data)
     name = recipe.data.name or "data"
 
     def source(split: Split, side: Cases) -> ConditionSource:

@@ -11,11 +11,16 @@ from metadx.algorithms import Dimensions
 from metadx.cases import (
     Cases,
     Inputs,
+    Transform,
+    fit_transform,
     load,
     read_folders,
     read_table,
+    rotations,
 )
+from metadx.errors import UserError
 from metadx.evaluation import DataDescription, SplitDescription
+from metadx.learners import BACKBONES
 from metadx.studies.recipe import DataSettings, Recipe
 from metadx.tasks import (
     ConditionSource,
@@ -48,6 +53,11 @@ class Problem:
 
 def read_cases(data: DataSettings) -> Cases:
     """The cases a recipe names."""
+    cases = _read(data)
+    return rotations(cases) if data.rotations else cases
+
+
+def _read(data: DataSettings) -> Cases:
     pictures: dict[str, Any] = {"size": data.size, "channels": data.channels, "bits": data.bits}
     if data.csv is not None:
         return read_table(data.csv, patients=data.patients, **pictures)
@@ -62,6 +72,15 @@ def read_cases(data: DataSettings) -> Cases:
         size=data.size,
         channels=data.channels,
     )
+
+
+def transform_of(cases: Cases, data: DataSettings) -> Transform:
+    """What turns the cases into inputs: the backbone the recipe names, or what suits them, fitted on them alone."""
+    if data.backbone is None:
+        return fit_transform(cases)
+    if cases.modality != "image":
+        raise UserError(f"data.backbone embeds pictures, not {cases.modality} cases")
+    return BACKBONES[data.backbone]()
 
 
 def feasible(dataset: MetaDataset, shape: Shape) -> Shape:

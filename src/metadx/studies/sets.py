@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from metadx.algorithms import Dimensions
-from metadx.cases import Cases, Inputs, fit_table, fit_transform
+from metadx.cases import Cases, Inputs, fit_table
 from metadx.errors import UserError
 from metadx.evaluation import DataDescription, SplitDescription
-from metadx.studies.problem import Problem, describe, read_cases
+from metadx.studies.problem import Problem, describe, read_cases, transform_of
 from metadx.studies.recipe import DataSettings, Recipe, SetsSettings
 from metadx.tasks import ConditionSource, MetaDataset, MetaSplits, Split
 from metadx.tasks.source import bounds
@@ -51,7 +51,7 @@ def build_sets(recipe: Recipe, sets: SetsSettings) -> Problem:
     observed = (
         np.concatenate([cases.x for _, cases in read["train"]]) if first.modality == "table" else first.x
     )
-    transform = fit_table(observed) if first.modality == "table" else fit_transform(first)
+    transform = fit_table(observed) if first.modality == "table" else transform_of(first, recipe.data)
 
     def dataset(side: Split) -> MetaDataset:
         sources = [ConditionSource(cases, transform, f"{name}/{side}") for name, cases in read[side]]
