@@ -45,8 +45,8 @@ BY_EYE = {
 
 
 def listed(found: Audit) -> list[set[int]]:
-    """The cases of each finding about copies, serious or not."""
-    return [set(finding.cases) for finding in found.findings if finding.kind in COPIES]
+    """The cases of each leak about copies, serious or not."""
+    return [set(leak.cases) for leak in found.leaks if leak.kind in COPIES]
 
 
 def hits(cases: Cases, plant: Plant, seed: int) -> list[bool]:

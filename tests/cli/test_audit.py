@@ -62,10 +62,10 @@ def test_strict_ends_with_one(metadx: Metadx, tmp_path: Path) -> None:
     assert said.err == ""
     found = json.loads(said.out)
     assert found["serious"] is True
-    assert found["findings"][0]["kind"] == "two ids"
-    assert found["findings"][0]["cases"] == [4, 80]
-    assert found["findings"][0]["names"] == ["row 5", "row 81"]
-    assert found["findings"][0]["patients"] == ["p4", "p99"]
+    assert found["leaks"][0]["kind"] == "two ids"
+    assert found["leaks"][0]["cases"] == [4, 80]
+    assert found["leaks"][0]["names"] == ["row 5", "row 81"]
+    assert found["leaks"][0]["patients"] == ["p4", "p99"]
 
 
 def test_a_table_without_patients(metadx: Metadx, tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_a_table_without_patients(metadx: Metadx, tmp_path: Path) -> None:
 def test_a_folder(metadx: Metadx, tmp_path: Path) -> None:
     folder = write_pictures(tmp_path / "pictures")
     found = json.loads(metadx("audit", folder, "--patient-pattern", "^(p[0-9]+)_", "--json").ok().out)
-    (copies,) = (f for f in found["findings"] if f["kind"] == "two ids")
+    (copies,) = (f for f in found["leaks"] if f["kind"] == "two ids")
     assert {Path(name).name for name in copies["names"]} == {"p0_a.png", "p77_b.jpg"}
     assert copies["patients"] == ["p0", "p77"]
     assert "turned by" in copies["sentence"]
@@ -113,9 +113,9 @@ def test_two_rows_are_enough(metadx: Metadx, tmp_path: Path) -> None:
 def test_a_data_set_by_name(metadx: Metadx) -> None:
     found = json.loads(metadx("audit", "thyroid", "--json").ok().out)
     assert found["cases"] == 9172
-    equal = [f for f in found["findings"] if f["names"] == ["row 79", "row 99"]]
+    equal = [f for f in found["leaks"] if f["names"] == ["row 79", "row 99"]]
     assert [(f["kind"], f["severity"]) for f in equal] == [("two ids", "serious")]
-    named = {at for f in found["findings"] if f["kind"] != "give-away" for at in f["cases"]}
+    named = {at for f in found["leaks"] if f["kind"] != "give-away" for at in f["cases"]}
     assert len(named) < 0.01 * 9172
 
 
@@ -123,7 +123,7 @@ def test_a_data_set_by_name(metadx: Metadx) -> None:
 def test_pap_smears_whose_splits_share_slides(metadx: Metadx, data_root: Path) -> None:
     assert "--allow-unverified" in metadx("audit", "herlev").mistake()
     found = json.loads(metadx("audit", "herlev", "--allow-unverified", "--json").ok().out)
-    (split,) = (f for f in found["findings"] if f["kind"] == "split")
+    (split,) = (f for f in found["leaks"] if f["kind"] == "split")
     assert "108 of 538 patients" in split["sentence"]
     assert all(name.startswith(("train/", "test/")) for name in split["names"])
 

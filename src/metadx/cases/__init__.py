@@ -1,6 +1,6 @@
 """What was observed: cases, readers for each kind of file, and the catalogue of public data sets."""
 
-from metadx.cases.audit import Audit, Finding, audit_cases
+from metadx.cases.audit import Audit, Leak, audit_cases
 from metadx.cases.cases import EVERY_CASE_ITS_OWN_PATIENT, Cases, Modality, Provenance
 from metadx.cases.catalogue import get, load
 from metadx.cases.dataset import AlteredCopy, DataSet, OfficialFile, entries, entry
@@ -25,9 +25,9 @@ __all__ = [
     "Cases",
     "Column",
     "DataSet",
-    "Finding",
     "Holding",
     "Inputs",
+    "Leak",
     "Modality",
     "Observations",
     "OddUnit",

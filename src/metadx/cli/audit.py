@@ -21,7 +21,7 @@ from metadx.cases import EVERY_CASE_ITS_OWN_PATIENT, Cases, entry, load, read_fo
 from metadx.errors import UserError
 
 if TYPE_CHECKING:
-    from metadx.cases.audit import Audit, Finding
+    from metadx.cases.audit import Audit, Leak
     from metadx.cases.audit.links import Progress as Report
 
 EXAMPLES = """
@@ -56,7 +56,7 @@ def audit(
     strict: Annotated[
         bool, typer.Option("--strict", help="End with exit code 1 if anything serious is found.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print every finding as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print every leak as JSON.")] = False,
 ) -> None:
     """Look for copies, patients under two ids, contradictory labels and features that give the label away.
 
@@ -122,25 +122,25 @@ def _print(found: Audit, console: Console) -> None:
     console.print(
         f"{found.source}: {found.cases:,} cases{whose}.", highlight=False, markup=False, soft_wrap=True
     )
-    for (severity, kind), group in groupby(found.findings, key=lambda f: (f.severity, f.kind)):
+    for (severity, kind), group in groupby(found.leaks, key=lambda f: (f.severity, f.kind)):
         _print_kind(list(group), f"{kind} ({severity})", console)
-    serious = sum(finding.severity == "serious" for finding in found.findings)
-    rest = len(found.findings) - serious
-    verdict = f"{serious:,} serious, {rest:,} to know of." if found.findings else "Nothing was found."
+    serious = sum(leak.severity == "serious" for leak in found.leaks)
+    rest = len(found.leaks) - serious
+    verdict = f"{serious:,} serious, {rest:,} to know of." if found.leaks else "Nothing was found."
     console.print(verdict, style="bold" if serious else None, highlight=False)
     for sentence in found.unchecked:
         console.print(f"Not checked: {sentence}", highlight=False, markup=False, soft_wrap=True)
 
 
-def _print_kind(findings: list[Finding], title: str, console: Console) -> None:
-    mends = list(dict.fromkeys(finding.mend for finding in findings))
+def _print_kind(leaks: list[Leak], title: str, console: Console) -> None:
+    mends = list(dict.fromkeys(leak.mend for leak in leaks))
     each = ("mend",) if len(mends) > 1 else ()
     table = Table("cases", "what", *each, title=title, title_justify="left", caption_justify="left")
-    for finding in findings[:_SHOWN]:
-        names = ", ".join(name[-40:] for name in finding.names[:3])
-        more = f" and {len(finding.names) - 3:,} more" if len(finding.names) > 3 else ""
-        table.add_row(escape(names + more), escape(finding.sentence), *(escape(finding.mend) for _ in each))
-    left = len(findings) - _SHOWN
+    for leak in leaks[:_SHOWN]:
+        names = ", ".join(name[-40:] for name in leak.names[:3])
+        more = f" and {len(leak.names) - 3:,} more" if len(leak.names) > 3 else ""
+        table.add_row(escape(names + more), escape(leak.sentence), *(escape(leak.mend) for _ in each))
+    left = len(leaks) - _SHOWN
     unseen = (f"And {left:,} more; --json lists them all.",) if left > 0 else ()
     table.caption = escape(" ".join((*unseen, *(mends if len(mends) == 1 else ()))))
     console.print(table)

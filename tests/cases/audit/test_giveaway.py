@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from cases.audit.making import pictures, table, vouched
-from metadx.cases import Cases, Finding, audit_cases
+from metadx.cases import Cases, Leak, audit_cases
 from metadx.cases.audit.giveaway import told
 
 CLEAN = table()
 
 
-def give_aways(cases: Cases) -> list[Finding]:
-    return [f for f in audit_cases(cases).findings if f.kind == "give-away"]
+def give_aways(cases: Cases) -> list[Leak]:
+    return [f for f in audit_cases(cases).leaks if f.kind == "give-away"]
 
 
 def test_a_column_that_is_the_label() -> None:
@@ -110,13 +110,13 @@ def test_a_patient_in_two_splits() -> None:
     name = np.asarray([f"{'train' if at % 3 else 'test'}/{at}.png" for at in range(12)])
     patient = np.asarray([f"p{at // 2}" for at in range(12)])
     cases = replace(clean, name=name, patient=patient)
-    (found,) = (f for f in audit_cases(cases).findings if f.kind == "split")
+    (found,) = (f for f in audit_cases(cases).leaks if f.kind == "split")
     assert found.severity == "serious"
     assert found.sentence.startswith("4 of 6 patients")
     assert found.patients == ("p0", "p1", "p3", "p4")
     alone = replace(cases, patient=clean.patient)
-    assert not [f for f in audit_cases(alone).findings if f.kind == "split"]
-    assert not [f for f in audit_cases(vouched(cases)).findings if f.kind == "split"]
+    assert not [f for f in audit_cases(alone).leaks if f.kind == "split"]
+    assert not [f for f in audit_cases(vouched(cases)).leaks if f.kind == "split"]
 
 
 def test_names_without_splits_declare_none() -> None:

@@ -35,14 +35,14 @@ def encoded(picture: NDArray[Any], quality: int) -> NDArray[Any]:
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("n", [12, 60, 200])
 def test_different_pictures_are_left_alone(n: int, seed: int) -> None:
-    assert audit_cases(pictures(n, seed)).findings == ()
+    assert audit_cases(pictures(n, seed)).leaks == ()
 
 
 @settings(max_examples=30)
 @given(st.integers(0, 59), st.floats(0.5, 0.9), st.integers(60, 90), st.integers(0, 7))
 def test_a_copy_resized_encoded_and_turned_is_found(at: int, share: float, quality: int, turn: int) -> None:
     copy = encoded(turned(resized(CLEAN.x[at], share), turn), quality)
-    (found,) = audit_cases(plus(CLEAN, copy, at=at)).findings
+    (found,) = audit_cases(plus(CLEAN, copy, at=at)).leaks
     assert (found.kind, found.severity, found.cases) == ("two ids", "serious", (at, 60))
     assert "show one picture" in found.sentence
 
@@ -50,36 +50,36 @@ def test_a_copy_resized_encoded_and_turned_is_found(at: int, share: float, quali
 @pytest.mark.parametrize("n", [8, 12, 20])
 def test_a_copy_is_found_among_few(n: int) -> None:
     few = pictures(n)
-    (found,) = audit_cases(plus(few, encoded(np.rot90(few.x[2], axes=(1, 2)), 75), at=2)).findings
+    (found,) = audit_cases(plus(few, encoded(np.rot90(few.x[2], axes=(1, 2)), 75), at=2)).leaks
     assert found.cases == (2, n)
 
 
 def test_the_turn_is_named() -> None:
-    (found,) = audit_cases(plus(CLEAN, np.rot90(CLEAN.x[2], axes=(1, 2)))).findings
+    (found,) = audit_cases(plus(CLEAN, np.rot90(CLEAN.x[2], axes=(1, 2)))).leaks
     assert "turned by 90 degrees (correlation 1.000)" in found.sentence
-    (found,) = audit_cases(plus(CLEAN, CLEAN.x[2][:, :, ::-1])).findings
+    (found,) = audit_cases(plus(CLEAN, CLEAN.x[2][:, :, ::-1])).leaks
     assert "mirrored" in found.sentence
 
 
 def test_brightness_does_not_hide_a_copy() -> None:
     darker = (CLEAN.x[4] * 0.7 + 10).astype(np.uint8)
-    assert [f.cases for f in audit_cases(plus(CLEAN, darker)).findings] == [(4, 60)]
+    assert [f.cases for f in audit_cases(plus(CLEAN, darker)).leaks] == [(4, 60)]
 
 
 def test_equal_pictures_of_one_patient_are_a_notice() -> None:
-    (found,) = audit_cases(plus(CLEAN, CLEAN.x[4], patient="p4", at=4)).findings
+    (found,) = audit_cases(plus(CLEAN, CLEAN.x[4], patient="p4", at=4)).leaks
     assert (found.kind, found.severity) == ("duplicate", "notice")
     assert "equal in every pixel" in found.sentence
 
 
 def test_without_patient_ids_a_copy_is_a_near_duplicate() -> None:
-    (found,) = audit_cases(vouched(plus(CLEAN, encoded(CLEAN.x[4], 70)))).findings
+    (found,) = audit_cases(vouched(plus(CLEAN, encoded(CLEAN.x[4], 70)))).leaks
     assert (found.kind, found.severity) == ("near-duplicate", "serious")
 
 
 def test_a_copy_with_another_label_is_a_conflict() -> None:
     other = 1 - int(CLEAN.y[4])
-    found = audit_cases(plus(CLEAN, encoded(CLEAN.x[4], 70), y=other, at=4)).findings
+    found = audit_cases(plus(CLEAN, encoded(CLEAN.x[4], 70), y=other, at=4)).leaks
     assert [f.kind for f in found] == ["two ids", "label conflict"]
 
 
@@ -87,26 +87,26 @@ def test_several_copies_are_one_finding() -> None:
     cases = CLEAN
     for turn in (1, 2, 3):
         cases = plus(cases, np.rot90(CLEAN.x[7], turn, axes=(1, 2)), patient=f"copy {turn}", at=7)
-    (found,) = audit_cases(cases).findings
+    (found,) = audit_cases(cases).leaks
     assert found.cases == (7, 60, 61, 62)
 
 
 def test_pictures_that_are_not_square() -> None:
     wide = pictures(40, size=(24, 48))
-    assert audit_cases(wide).findings == ()
-    (found,) = audit_cases(plus(wide, wide.x[3][:, ::-1, ::-1], at=3)).findings
+    assert audit_cases(wide).leaks == ()
+    (found,) = audit_cases(plus(wide, wide.x[3][:, ::-1, ::-1], at=3)).leaks
     assert found.cases == (3, 40)
 
 
 def test_pictures_of_one_tone() -> None:
     x = np.full((20, 1, 16, 16), 9, dtype=np.uint8) + np.arange(20, dtype=np.uint8)[:, None, None, None]
     grey = pictures(20, x=x)
-    assert not [f for f in audit_cases(grey).findings if f.kind != "give-away"]
+    assert not [f for f in audit_cases(grey).leaks if f.kind != "give-away"]
 
 
 def test_very_small_and_very_few_pictures() -> None:
     x = np.random.default_rng(0).integers(0, 256, (3, 1, 2, 2)).astype(np.uint8)
-    assert audit_cases(pictures(3, x=x)).findings == ()
+    assert audit_cases(pictures(3, x=x)).leaks == ()
 
 
 def test_turns_are_eight_and_undo_each_other() -> None:

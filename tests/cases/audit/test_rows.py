@@ -10,28 +10,28 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cases.audit.making import plus, table, vouched
-from metadx.cases import Cases, Finding, audit_cases
+from metadx.cases import Cases, Leak, audit_cases
 from metadx.cases.audit.agreement import code_columns
 
 CLEAN = table()
 COMPLETE = np.flatnonzero(np.isfinite(CLEAN.x).all(axis=1)).tolist()
 
 
-def about(findings: tuple[Finding, ...], *members: int) -> list[Finding]:
-    """The findings that list all of these cases."""
-    return [finding for finding in findings if set(members) <= set(finding.cases)]
+def about(leaks: tuple[Leak, ...], *members: int) -> list[Leak]:
+    """The leaks that list all of these cases."""
+    return [leak for leak in leaks if set(members) <= set(leak.cases)]
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_unrelated_patients_are_left_alone(seed: int) -> None:
-    assert audit_cases(table(seed=seed)).findings == ()
+    assert audit_cases(table(seed=seed)).leaks == ()
 
 
 @settings(max_examples=30)
 @given(st.integers(0, 299))
 def test_an_equal_row_under_a_second_id_is_found(at: int) -> None:
     cases = plus(CLEAN, CLEAN.x[at], at=at)
-    (found,) = audit_cases(cases).findings
+    (found,) = audit_cases(cases).leaks
     assert (found.kind, found.severity, found.cases) == ("two ids", "serious", (at, 300))
     assert found.names == (f"row {at + 1}", "row 301")
     assert found.patients == (f"p{at}", "copy")
@@ -45,32 +45,32 @@ def test_a_second_visit_under_a_second_id_is_found(at: int, seed: int) -> None:
     row = CLEAN.x[at].copy()
     few = rng.choice(np.arange(1, 9), 2, replace=False)
     row[few] = (row[few] * rng.uniform(0.7, 1.4, 2)).round(2)
-    found = about(audit_cases(plus(CLEAN, row, at=at)).findings, at, 300)
+    found = about(audit_cases(plus(CLEAN, row, at=at)).leaks, at, 300)
     assert [f.kind for f in found] == ["two ids"]
     assert "chance would give" in found[0].sentence
 
 
 def test_rounded_values_are_found() -> None:
     cases = plus(CLEAN, CLEAN.x[5].round(1), at=5)
-    assert [f.kind for f in about(audit_cases(cases).findings, 5, 300)] == ["two ids"]
+    assert [f.kind for f in about(audit_cases(cases).leaks, 5, 300)] == ["two ids"]
 
 
 def test_an_equal_row_of_the_same_patient_is_a_notice() -> None:
     cases = plus(CLEAN, CLEAN.x[3], patient="p3", at=3)
-    (found,) = audit_cases(cases).findings
+    (found,) = audit_cases(cases).leaks
     assert (found.kind, found.severity) == ("duplicate", "notice")
 
 
 def test_without_patient_ids_a_copy_is_a_duplicate() -> None:
     found = audit_cases(vouched(plus(CLEAN, CLEAN.x[3], at=3)))
-    assert [(f.kind, f.severity) for f in found.findings] == [("duplicate", "serious")]
+    assert [(f.kind, f.severity) for f in found.leaks] == [("duplicate", "serious")]
     assert found.patients is None
     assert any("no patient ids" in sentence for sentence in found.unchecked)
 
 
 def test_a_copy_with_another_label_is_a_conflict() -> None:
     cases = plus(CLEAN, CLEAN.x[3], y=1 - int(CLEAN.y[3]), at=3)
-    found = audit_cases(cases).findings
+    found = audit_cases(cases).leaks
     assert {(f.kind, f.severity) for f in found} == {("two ids", "serious"), ("label conflict", "serious")}
     conflict = next(f for f in found if f.kind == "label conflict")
     assert conflict.cases == (3, 300)
@@ -81,7 +81,7 @@ def test_a_copy_with_another_label_is_a_conflict() -> None:
 
 def test_rows_that_agree_by_chance_are_not_two_ids(rng: np.random.Generator) -> None:
     flags = rng.integers(0, 2, (200, 4)).astype(np.float64)
-    found = audit_cases(table(200, x=flags, features=("a", "b", "c", "d"))).findings
+    found = audit_cases(table(200, x=flags, features=("a", "b", "c", "d"))).leaks
     assert {(f.kind, f.severity) for f in found} <= {("duplicate", "notice"), ("label conflict", "notice")}
     assert all("chance allows" in f.sentence for f in found)
 
@@ -89,7 +89,7 @@ def test_rows_that_agree_by_chance_are_not_two_ids(rng: np.random.Generator) -> 
 def test_patients_with_little_recorded_are_not_taken_for_each_other() -> None:
     x = CLEAN.x.copy()
     x[:150, 2:9] = np.nan
-    found = audit_cases(replace(CLEAN, x=x)).findings
+    found = audit_cases(replace(CLEAN, x=x)).leaks
     assert {f.severity for f in found} == {"notice"}
     assert {f.kind for f in found} == {"duplicate", "label conflict"}
 
@@ -97,7 +97,7 @@ def test_patients_with_little_recorded_are_not_taken_for_each_other() -> None:
 def test_columns_that_say_the_same_do_not_count_twice(rng: np.random.Generator) -> None:
     """Thirty copies of one coarse measurement agree together, and are one coincidence."""
     x = np.repeat(rng.integers(0, 40, (400, 1)), 30, axis=1) + rng.integers(0, 3, (400, 30))
-    found = audit_cases(table(400, x=x.astype(np.float64), features=())).findings
+    found = audit_cases(table(400, x=x.astype(np.float64), features=())).leaks
     assert len({at for f in found if f.kind == "two ids" for at in f.cases}) <= 4
 
 
@@ -124,9 +124,9 @@ def visits(rng: np.random.Generator) -> Cases:
 
 def test_what_stays_from_visit_to_visit_is_learned(rng: np.random.Generator) -> None:
     cases = visits(rng)
-    assert audit_cases(cases).findings == ()
+    assert audit_cases(cases).leaks == ()
     cases.patient[2] = "new"
-    (found,) = audit_cases(cases).findings
+    (found,) = audit_cases(cases).leaks
     assert (found.kind, set(found.patients)) == ("two ids", {"p0", "new"})
 
 
@@ -134,23 +134,23 @@ def test_what_stays_from_visit_to_visit_is_learned(rng: np.random.Generator) -> 
 def test_very_few_cases(n: int) -> None:
     cases = table(n)
     assert audit_cases(cases).cases == n
-    (found,) = audit_cases(plus(cases, cases.x[0])).findings
+    (found,) = audit_cases(plus(cases, cases.x[0])).leaks
     assert found.cases == (0, n)
 
 
 def test_columns_that_say_nothing(rng: np.random.Generator) -> None:
     x = CLEAN.x.copy()
     x[:, 1], x[:, 2] = np.nan, 7.0
-    assert audit_cases(replace(CLEAN, x=x)).findings == ()
+    assert audit_cases(replace(CLEAN, x=x)).leaks == ()
     everything = table(20, x=np.full((20, 2), np.nan), features=("a", "b"))
-    assert {f.severity for f in audit_cases(everything).findings} == {"notice"}
+    assert {f.severity for f in audit_cases(everything).leaks} == {"notice"}
 
 
 def test_targets_that_are_values(rng: np.random.Generator) -> None:
     cases = replace(CLEAN, y=rng.normal(0, 1, 300), classes=())
-    assert audit_cases(cases).findings == ()
+    assert audit_cases(cases).leaks == ()
     copy = replace(plus(CLEAN, CLEAN.x[0]), y=rng.normal(0, 1, 301), classes=())
-    assert {f.kind for f in audit_cases(copy).findings} == {"two ids", "label conflict"}
+    assert {f.kind for f in audit_cases(copy).leaks} == {"two ids", "label conflict"}
 
 
 def test_the_same_cases_give_the_same_findings() -> None:
@@ -161,7 +161,7 @@ def test_the_same_cases_give_the_same_findings() -> None:
 def test_order_of_rows_does_not_matter(rng: np.random.Generator) -> None:
     cases = plus(CLEAN, CLEAN.x[3], at=3)
     order = rng.permutation(len(cases))
-    (found,) = audit_cases(cases.select(order)).findings
+    (found,) = audit_cases(cases.select(order)).leaks
     assert set(order[list(found.cases)].tolist()) == {3, 300}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from metadx.cases.audit.finding import Finding, case_name, declared, find, label, some
+from metadx.cases.audit.leak import Leak, case_name, declared, find, label, some
 from metadx.cases.audit.links import Link, groups
 from metadx.cases.cases import Cases
 
@@ -16,7 +16,7 @@ _HARMLESS = "Nothing, if they were measured apart; otherwise leave all but one o
 _RELABEL = "Find out which label is right, or leave the case out."
 
 
-def alike(cases: Cases, links: Iterable[Link]) -> Iterator[Finding]:
+def alike(cases: Cases, links: Iterable[Link]) -> Iterator[Leak]:
     """What the links between cases say of each group that they join."""
     links = list(links)
     known = declared(cases)
@@ -44,7 +44,7 @@ def alike(cases: Cases, links: Iterable[Link]) -> Iterator[Finding]:
         yield from _conflict(cases, members, among)
 
 
-def _conflict(cases: Cases, members: list[int], among: list[Link]) -> Iterator[Finding]:
+def _conflict(cases: Cases, members: list[int], among: list[Link]) -> Iterator[Leak]:
     """Two labels in one group; of tables, whose rows change from visit to visit, only for equal rows."""
     told = [link for link in among if link.exact or (cases.modality == "image" and not cases.regression)]
     apart = [link for link in told if cases.y[link.cases[0]] != cases.y[link.cases[1]]]

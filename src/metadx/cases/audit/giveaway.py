@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binom
 
-from metadx.cases.audit.finding import Finding, find, some
+from metadx.cases.audit.leak import Leak, find, some
 from metadx.cases.cases import Cases
 
 ALMOST = 0.95
@@ -30,7 +30,7 @@ class _Clue(NamedTuple):
     odds: float
 
 
-def give_aways(cases: Cases) -> Iterator[Finding]:
+def give_aways(cases: Cases) -> Iterator[Leak]:
     """The features, the site and the order of rows, each of which alone tells a condition nearly without error.
 
     A case is told by the nearest other cases in that feature alone; its own label is not used. What chance gives
@@ -126,7 +126,7 @@ def _clues(
         yield _Clue(name, tuple(np.flatnonzero(sure).tolist()), worst, float(odds[sure].max()))
 
 
-def _finding(cases: Cases, clue: _Clue) -> Finding:
+def _finding(cases: Cases, clue: _Clue) -> Leak:
     every = len(clue.conditions) >= len(np.unique(cases.y)) - 1
     certain = every and clue.agreement >= _SERIOUS
     ordered = clue.name == "the order of the rows"
@@ -149,7 +149,7 @@ def _finding(cases: Cases, clue: _Clue) -> Finding:
     )
 
 
-def _many(cases: Cases, clues: list[_Clue]) -> Finding:
+def _many(cases: Cases, clues: list[_Clue]) -> Leak:
     conditions = sorted({at for clue in clues for at in clue.conditions})
     names = some([f"'{cases.classes[at]}'" for at in conditions])
     return find(

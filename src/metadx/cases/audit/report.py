@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from metadx.cases.audit.alike import alike
-from metadx.cases.audit.finding import Finding, declared
 from metadx.cases.audit.giveaway import give_aways
+from metadx.cases.audit.leak import Leak, declared
 from metadx.cases.audit.links import Link, Progress, quiet, same
 from metadx.cases.audit.pictures import picture_links
 from metadx.cases.audit.rows import row_links
@@ -24,20 +24,20 @@ class Audit:
         source: where the cases come from.
         cases: how many there are.
         patients: how many patients they are of, or None where that is not known.
-        findings: problems, the serious ones first.
+        leaks: problems, the serious ones first.
         unchecked: what could not be checked, in sentences.
     """
 
     source: str
     cases: int
     patients: int | None
-    findings: tuple[Finding, ...]
+    leaks: tuple[Leak, ...]
     unchecked: tuple[str, ...]
 
     @property
     def serious(self) -> bool:
-        """Whether any finding is serious."""
-        return any(finding.severity == "serious" for finding in self.findings)
+        """Whether any leak is serious."""
+        return any(leak.severity == "serious" for leak in self.leaks)
 
 
 def audit_cases(cases: Cases, *, progress: Progress = quiet) -> Audit:
@@ -52,13 +52,13 @@ def audit_cases(cases: Cases, *, progress: Progress = quiet) -> Audit:
             their size, encoding or brightness was.
         progress: told how far the comparison is.
     """
-    findings = [*alike(cases, _links(cases, progress)), *parted(cases), *give_aways(cases)]
-    findings.sort(key=lambda f: (f.severity != "serious", _ORDER.index(f.kind), f.cases))
+    leaks = [*alike(cases, _links(cases, progress)), *parted(cases), *give_aways(cases)]
+    leaks.sort(key=lambda f: (f.severity != "serious", _ORDER.index(f.kind), f.cases))
     return Audit(
         source=cases.provenance.source,
         cases=len(cases),
         patients=len(set(cases.patient.tolist())) if declared(cases) else None,
-        findings=tuple(findings),
+        leaks=tuple(leaks),
         unchecked=tuple(_unchecked(cases)),
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from metadx.cases.audit.finding import Finding, declared, find, some
+from metadx.cases.audit.leak import Leak, declared, find, some
 from metadx.cases.cases import Cases
 from metadx.cases.folders import SPLIT_NAMES
 
@@ -20,7 +20,7 @@ def declared_splits(cases: Cases) -> NDArray[np.str_] | None:
     return first if np.isin(first, SPLIT_NAMES).all() and len(np.unique(first)) > 1 else None
 
 
-def parted(cases: Cases) -> Iterator[Finding]:
+def parted(cases: Cases) -> Iterator[Leak]:
     """The patients that the source's own splits part, if it has splits and patient ids."""
     split = declared_splits(cases)
     if split is None or not declared(cases):

@@ -1,4 +1,4 @@
-"""What the audit says: one finding per problem, with the cases that show it."""
+"""What the audit says: one leak per problem, with the cases that show it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Severity = Literal["serious", "notice"]
 
 
 @dataclass(frozen=True)
-class Finding:
+class Leak:
     """One problem of the data.
 
     Args:
@@ -40,10 +40,10 @@ class Finding:
 
 def find(
     kind: Kind, severity: Severity, cases: Cases, members: Iterable[int], sentence: str, mend: str
-) -> Finding:
-    """A finding about the cases whose numbers are `members`."""
+) -> Leak:
+    """A leak about the cases whose numbers are `members`."""
     at = tuple(sorted({int(number) for number in members}))
-    return Finding(
+    return Leak(
         kind,
         severity,
         at,
