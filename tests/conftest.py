@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 for library in ("OMP", "OPENBLAS", "MKL"):
@@ -31,6 +32,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         if os.environ.get("METADX_REQUIRE_DATA") == "1":
             pytest.fail("METADX_REQUIRE_DATA=1 but METADX_DATA is not set", pytrace=False)
         pytest.skip("needs real data: set METADX_DATA to the folder that holds it")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _keys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A signing key of the tests' own: none is ever made in the user's home."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("METADX_KEYS", str(tmp_path_factory.mktemp("keys")))
+        yield
 
 
 @pytest.fixture(scope="session")

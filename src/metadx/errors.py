@@ -30,5 +30,6 @@ class Interrupted(KeyboardInterrupt):
 def nearest(word: str, known: Iterable[str]) -> str:
     """A hint at the known word nearest to an unknown one."""
     options = sorted(known)
-    close = difflib.get_close_matches(word, options, 1, 0.5)
-    return f"did you mean '{close[0]}'?" if close else f"known are {', '.join(options)}"
+    spelt = {option.lower(): option for option in options}
+    close = difflib.get_close_matches(word.lower(), spelt, 1, 0.5)
+    return f"did you mean '{spelt[close[0]]}'?" if close else f"known are {', '.join(options)}"

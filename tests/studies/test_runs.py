@@ -58,6 +58,7 @@ def test_a_run_says_what_it_learned_from(run: Run) -> None:
     assert summary["hardware"]
     assert summary["step"] in (0, 2, 4)
     assert sorted(p.name for p in run.folder.iterdir() if p.is_file()) == [
+        "inputs.safetensors",
         "metrics.jsonl",
         "model.safetensors",
         "recipe.yaml",

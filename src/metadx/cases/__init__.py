@@ -6,7 +6,7 @@ from metadx.cases.catalogue import get, load
 from metadx.cases.dataset import AlteredCopy, DataSet, OfficialFile, entries, entry
 from metadx.cases.folders import read_folders
 from metadx.cases.holdings import Holding, find
-from metadx.cases.inputs import Inputs, inputs_from_parts, inputs_to_parts
+from metadx.cases.inputs import Inputs, inputs_from_parts, inputs_to_parts, storable
 from metadx.cases.medmnist import read_medmnist
 from metadx.cases.observations import Observations, read_observations
 from metadx.cases.omniglot import EVALUATION_ALPHABETS, read_omniglot, rotations, unrotated
@@ -59,5 +59,6 @@ __all__ = [
     "read_table",
     "read_thyroid",
     "rotations",
+    "storable",
     "unrotated",
 ]

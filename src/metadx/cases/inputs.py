@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from metadx.cases.cases import Cases, Modality
+from metadx.cases.cases import Modality
+from metadx.cases.pictures import MAX_PIXELS
 from metadx.cases.preprocess import Pixels, TableTransform, Transform
-from metadx.errors import UserError, nearest
+from metadx.errors import UserError
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -31,25 +32,10 @@ class Inputs:
     transform: Transform
     bits: int | None = None
 
-    def check(self, cases: Cases) -> None:
-        """Refuses cases that the model cannot take.
 
-        Raises:
-            UserError: another modality, other columns or pictures of another shape; names them.
-        """
-        source = cases.provenance.source
-        if cases.modality != self.modality:
-            raise UserError(f"{source}: {cases.modality} cases, but the model takes {self.modality} cases.")
-        if cases.features != self.features:
-            missing = [name for name in self.features if name not in cases.features]
-            if missing:
-                hint = nearest(missing[0], cases.features)
-                raise UserError(f"{source}: no column '{missing[0]}', which the model takes; {hint}")
-            raise UserError(f"{source}: the columns are not those of the model, in their order.")
-        if self.modality != "table" and cases.x.shape[1:] != self.transform.shape:
-            raise UserError(
-                f"{source}: cases of shape {cases.x.shape[1:]}, but the model takes {self.transform.shape}."
-            )
+def storable(inputs: Inputs) -> bool:
+    """Whether `inputs_to_parts` can take them apart."""
+    return isinstance(inputs.transform, Pixels | TableTransform)
 
 
 def inputs_to_parts(inputs: Inputs) -> tuple[dict[str, Any], Arrays]:
@@ -80,18 +66,47 @@ def inputs_from_parts(plain: dict[str, Any], arrays: Arrays) -> Inputs:
     Raises:
         KeyError, TypeError, ValueError: the parts do not fit together.
     """
-    transform: Transform
+    features, bits = tuple(plain["features"]), plain["bits"]
     if plain["transform"] == "pixels":
-        transform = Pixels(tuple(int(side) for side in plain["shape"]))
-    else:
-        ends = np.cumsum(arrays["sorted_lengths"])
-        transform = TableTransform(
-            log=arrays["log"].astype(bool),
-            mean=arrays["mean"],
-            std=arrays["std"],
-            ranked=arrays["ranked"],
-            sorted=tuple(np.split(arrays["sorted"], ends[:-1])) if len(ends) else (),
-            flagged=arrays["flagged"],
-            rate=arrays["rate"],
+        pixels = Pixels(tuple(int(side) for side in plain["shape"]))
+        channels, height, width = pixels.shape
+        if min(channels, height, width) < 1 or height * width > MAX_PIXELS:
+            raise ValueError(f"pictures of shape {pixels.shape}")
+        if plain["modality"] != "image" or features or bits not in (None, *range(8, 17)):
+            raise ValueError("pictures with the parts of a table")
+        return Inputs("image", (), pixels, bits)
+    ends = np.cumsum(arrays["sorted_lengths"])
+    transform = TableTransform(
+        log=arrays["log"].astype(bool),
+        mean=arrays["mean"],
+        std=arrays["std"],
+        ranked=arrays["ranked"],
+        sorted=tuple(np.split(arrays["sorted"], ends[:-1])) if len(ends) else (),
+        flagged=arrays["flagged"],
+        rate=arrays["rate"],
+    )
+    if plain["modality"] != "table" or not all(isinstance(name, str) for name in features):
+        raise ValueError("a table with the parts of pictures")
+    _check_table(transform, arrays["sorted_lengths"], len(features), len(set(features)))
+    return Inputs("table", features, transform)
+
+
+def _check_table(t: TableTransform, lengths: NDArray[Any], columns: int, names: int) -> None:
+    """Raises `ValueError` where arrays are not what `fit_table` makes for so many columns."""
+    sound = (
+        0 < columns == names
+        and all(a.shape == (columns,) for a in (t.log, t.mean, t.std))
+        and all(a.dtype == np.float64 for a in (t.mean, t.std, t.rate, *t.sorted))
+        and t.flagged.shape == t.rate.shape
+        and len(t.ranked) == len(t.sorted)
+        and all(a.ndim == 1 and a.dtype == np.int64 for a in (t.ranked, t.flagged, lengths))
+        and all(0 <= column < columns for column in (*t.ranked, *t.flagged))
+        and [len(known) for known in t.sorted] == lengths.tolist()
+        and bool(np.isfinite(t.mean).all() and (t.std > 0).all())
+        and all(
+            len(known) > 0 and np.isfinite(known).all() and (np.diff(known) >= 0).all() for known in t.sorted
         )
-    return Inputs(plain["modality"], tuple(plain["features"]), transform, plain["bits"])
+        and bool(((t.rate > 0) & (t.rate < 1)).all())
+    )
+    if not sound:
+        raise ValueError("a table's transform whose arrays do not fit together")

@@ -25,7 +25,7 @@ metadx diagnose bundle patients.csv --json > findings.json
 
 metadx diagnose bundle smear.png
 
-metadx diagnose bundle patients.csv --signed-by 1a2b-3c4d-5e6f-7a8b
+metadx diagnose bundle patients.csv --signed-by 0a1b-2c3d-4e5f-6a7b-8c9d-0e1f-2a3b-4c5d
 """
 
 

@@ -1,6 +1,7 @@
 """What leaves the laboratory: diagnosers, findings, bundles and their cards."""
 
-from metadx.diagnosis.bundle import Content, load_bundle, read_content, save_bundle
+from metadx.diagnosis.bundle import load_bundle, save_bundle
+from metadx.diagnosis.content import Content, read_content
 from metadx.diagnosis.diagnoser import Diagnoser, Support
 from metadx.diagnosis.finding import Finding, Similar
 from metadx.diagnosis.model import About, MetaModel, Spec, plain_model

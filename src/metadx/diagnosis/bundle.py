@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import json
-import os
+import importlib.metadata
 import shutil
 import uuid
 from datetime import UTC, datetime
@@ -13,67 +13,37 @@ from typing import Any
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, ValidationError
-from safetensors import SafetensorError
+from numpy.typing import NDArray
 from safetensors.torch import load as load_safetensors
 from safetensors.torch import save as save_safetensors
+from sklearn.utils.validation import check_is_fitted
 
 from metadx import __version__
 from metadx.algorithms import TITLES, Algorithm
-from metadx.cases import Inputs, inputs_from_parts, inputs_to_parts
+from metadx.cases import inputs_from_parts, inputs_to_parts
 from metadx.diagnosis.card import write_card
-from metadx.diagnosis.diagnoser import Diagnoser
+from metadx.diagnosis.content import (
+    CARD,
+    CONTENT,
+    FORMAT,
+    MODEL,
+    SIGNATURE,
+    SUPPORT,
+    Content,
+    read_content,
+    read_whole,
+)
+from metadx.diagnosis.diagnoser import Diagnoser, Support
 from metadx.diagnosis.forget import LOST, forget
-from metadx.diagnosis.model import About, MetaModel, Spec
-from metadx.diagnosis.signature import Signature, fingerprint, sign, signing_key, valid
+from metadx.diagnosis.model import MetaModel, check_tensors
+from metadx.diagnosis.signature import fingerprint, sign, signing_key, to_bytes
 from metadx.diagnosis.tree import put_together, take_apart
 from metadx.errors import UserError
 from metadx.learners import Tensors
+from metadx.training import DiskFull, write_durably
 
-FORMAT = 1
-_CONTENT, _SIGNATURE, _MODEL, _SUPPORT, _CARD = (
-    "bundle.json",
-    "signature.json",
-    "model.safetensors",
-    "support.safetensors",
-    "card.md",
-)
-_MOST_JSON = 64 * 1024 * 1024
-
-
-class Content(BaseModel):
-    """What `bundle.json` says.
-
-    Args:
-        format: version of this layout.
-        metadx: version that wrote it.
-        made: date.
-        spec: how the algorithm is built.
-        inputs: what it takes; see `metadx.cases.Inputs`.
-        about: where it comes from.
-        classes: the conditions, as they were given.
-        names, labels: of each support case; empty where they were left out.
-        counts: support cases of each condition.
-        adapted: structure of what was made of the support cases, where those were left out.
-        lost: what the bundle cannot do.
-        files: SHA-256 of each file.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    format: int
-    metadx: str
-    made: str
-    spec: Spec | None
-    inputs: dict[str, Any]
-    about: About
-    classes: list[str | int | float | bool]
-    names: list[str]
-    labels: list[int]
-    counts: dict[str, int]
-    adapted: Any
-    lost: list[str]
-    files: dict[str, str]
+_EXPECTED = 32
+_TOLERANCE = 1e-4
 
 
 def save_bundle(diagnoser: Diagnoser, out: str | Path, *, support: bool = True) -> Path:
@@ -83,78 +53,116 @@ def save_bundle(diagnoser: Diagnoser, out: str | Path, *, support: bool = True) 
         support: whether the support cases go with it; without them, `Content.lost` says what it cannot do.
 
     Raises:
-        UserError: `out` is occupied, or the model needs its support cases.
+        UserError: `out` is occupied or cannot be written, or the model needs its support cases.
     """
+    check_is_fitted(diagnoser, "adapted_")
     target = Path(out)
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+    if target.is_symlink() or (target.exists() and (not target.is_dir() or any(target.iterdir()))):
         raise UserError(f"{target}: already exists. Choose another folder, or remove it first.")
-    files, content = _files(diagnoser, support)
-    work = target.absolute().parent / f".{target.name}.{uuid.uuid4().hex[:8]}"
+    files = _files(diagnoser, support)
+    beside = target.absolute().parent
+    work = beside / f".{target.name}.{uuid.uuid4().hex[:8]}"
+    made = [folder for folder in (beside, *beside.parents) if not folder.exists()]
     try:
         work.mkdir(parents=True)
         for name, data in files.items():
-            (work / name).write_bytes(data)
-        signed = content.model_dump_json(indent=1).encode()
-        (work / _CONTENT).write_bytes(signed)
-        (work / _SIGNATURE).write_text(json.dumps(sign(signed)._asdict()) + "\n", encoding="utf-8")
+            write_durably(work / name, data)
         if target.exists():
             target.rmdir()
         work.rename(target)
-    except OSError as error:
-        raise UserError(
-            f"{target}: the bundle cannot be written ({os.strerror(error.errno or 0)})."
-        ) from error
-    finally:
+    except (OSError, DiskFull) as error:
         shutil.rmtree(work, ignore_errors=True)
+        for folder in made:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+        why = error.strerror if isinstance(error, OSError) else error
+        raise UserError(f"{target}: the bundle cannot be written ({why}).") from error
+    except BaseException:
+        shutil.rmtree(work, ignore_errors=True)
+        raise
     return target
 
 
-def _files(diagnoser: Diagnoser, support: bool) -> tuple[dict[str, bytes], Content]:
+def _files(diagnoser: Diagnoser, support: bool) -> dict[str, bytes]:
+    """Every file of a bundle."""
     model = diagnoser.fitted_
-    if diagnoser.support_ is None and support:
+    kept = diagnoser.support_ if support else None
+    if support and kept is None:
         raise UserError("this diagnoser has no support cases to save; save it with support=False")
+    if not support and diagnoser.model is None:
+        raise UserError(
+            "a diagnoser without a meta-trained model ranks new values among those of its support cases, so a "
+            "bundle needs them; save it with support=True"
+        )
+    structure, tensors = _adapted(diagnoser, kept is not None)
     plain, arrays = inputs_to_parts(model.inputs)
-    tensors = {f"params/{k}": v for k, v in model.params.items()}
+    tensors |= {f"params/{k}": v for k, v in model.params.items()}
     tensors |= {f"state/{k}": v for k, v in model.state.items()}
     tensors |= {f"inputs/{k}": torch.from_numpy(np.ascontiguousarray(v)) for k, v in arrays.items()}
-    files: dict[str, bytes] = {}
-    structure = None
-    kept = diagnoser.support_ if support else None
+    files = {MODEL: save_safetensors({k: v.detach().clone().contiguous() for k, v in tensors.items()})}
     if kept is not None:
-        files[_SUPPORT] = save_safetensors({"x": torch.from_numpy(np.ascontiguousarray(kept.x))})
-    else:
-        structure, adapted = take_apart(forget(model.algorithm, diagnoser.adapted_))
-        tensors |= adapted
-    files[_MODEL] = save_safetensors({k: v.contiguous() for k, v in tensors.items()})
+        files[SUPPORT] = save_safetensors({"x": torch.from_numpy(np.ascontiguousarray(kept.x))})
     counts = {str(c): int(n) for c, n in zip(diagnoser.classes_, diagnoser.counts_, strict=True)}
     lost = [] if support else list(LOST)
     made = f"{datetime.now(UTC).date().isoformat()}, metadx {__version__}"
     signer = fingerprint(signing_key().public_key().public_bytes_raw().hex())
     name = model.spec.algorithm.name if model.spec else ""
-    method = TITLES.get(name, type(model.algorithm).__name__)
-    files[_CARD] = write_card(model.about, method, counts, lost, made, signer).encode()
+    method = type(model.algorithm).__name__
+    files[CARD] = write_card(model.about, TITLES.get(name, method), counts, lost, made, signer).encode()
     content = Content(
         format=FORMAT,
         metadx=__version__,
+        libraries={name: importlib.metadata.version(name) for name in ("numpy", "scikit-learn", "torch")},
         made=made,
+        method=method,
         spec=model.spec,
         inputs=plain,
+        plain=diagnoser.model is None,
         about=model.about,
         classes=diagnoser.classes_.tolist(),
         names=list(kept.names) if kept else [],
         labels=kept.label.tolist() if kept else [],
         counts=counts,
         adapted=structure,
+        expected=_expected(diagnoser, kept).tolist(),
         lost=lost,
         files={name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
     )
-    return files, content
+    signed = content.model_dump_json(indent=1).encode()
+    return files | {CONTENT: signed, SIGNATURE: to_bytes(sign(signed))}
+
+
+def _adapted(diagnoser: Diagnoser, support: bool) -> tuple[Any, Tensors]:
+    """What was made of the support cases, as far as it is tensors."""
+    if not support:
+        return take_apart(forget(diagnoser.fitted_.algorithm, diagnoser.adapted_))
+    try:
+        return take_apart(diagnoser.adapted_)
+    except TypeError:
+        return None, {}
+
+
+def _expected(diagnoser: Diagnoser, kept: Support | None) -> NDArray[np.float64]:
+    """Probabilities that a bundle must give wherever it is opened."""
+    if kept is not None:
+        return diagnoser.probabilities(kept.x[:_EXPECTED])
+    inputs = diagnoser.fitted_.inputs
+    table = inputs.modality == "table"
+    empty = (
+        np.full((1, len(inputs.features)), np.nan)
+        if table
+        else np.zeros((1, *inputs.transform.shape), np.uint8)
+    )
+    return diagnoser.predict_proba(empty)
 
 
 def load_bundle(
     path: str | Path, *, algorithm: Algorithm | None = None, signed_by: str | None = None
 ) -> Diagnoser:
-    """A diagnoser from a bundle, adapted again to the support cases that came with it.
+    """A diagnoser from a bundle.
+
+    What was made of the support cases is taken as it is; what is not tensors, such as trees, is made again. Either
+    way it must give the probabilities that the bundle says it gives.
 
     Args:
         algorithm: the algorithm around a network of your own, which a bundle does not hold.
@@ -162,112 +170,85 @@ def load_bundle(
             shows that nothing was changed since, not by whom it was made.
 
     Raises:
-        UserError: no bundle, changed or damaged since it was signed, signed by another key, or made by a newer
-            metadx.
+        UserError: no bundle, changed or damaged since it was signed, signed by another key, made by a newer metadx,
+            or it gives other probabilities here.
     """
     folder = Path(path)
     content, signer = read_content(folder)
     if signed_by is not None and signer != signed_by.strip().lower():
         raise UserError(f"{folder}: signed by the key {signer}, not {signed_by}. Ask whoever sent it.")
-    files = {name: _whole(folder, name, digest) for name, digest in content.files.items()}
+    files = {name: read_whole(folder, name, digest) for name, digest in content.files.items()}
     try:
-        tensors = load_safetensors(files[_MODEL])
-        arrays = {k: v.numpy() for k, v in _group(tensors, "inputs").items()}
-        model = _model(content, tensors, inputs_from_parts(content.inputs, arrays), algorithm, folder)
-        diagnoser = Diagnoser(model)
-        if content.adapted is not None:
-            return diagnoser.restore(
-                np.asarray(content.classes),
-                [*content.counts.values()],
-                put_together(content.adapted, tensors),
-            )
-        x = load_safetensors(files[_SUPPORT])["x"].numpy()
-        labels = np.asarray(content.classes)[np.asarray(content.labels)]
-        return diagnoser.fit(x, labels, content.names)
-    except (SafetensorError, KeyError, IndexError, TypeError, AttributeError) as error:
-        raise UserError(f"{folder}: the parts of this bundle do not fit together ({error}).") from error
-
-
-def read_content(folder: Path) -> tuple[Content, str]:
-    """What a bundle says of itself, and the fingerprint of the key that signed it; nothing else is opened.
-
-    Raises:
-        UserError: as `load_bundle`.
-    """
-    if not (folder / _CONTENT).is_file():
+        diagnoser = _opened(content, files, algorithm, folder)
+        found = _expected(diagnoser, diagnoser.support_)
+        wanted = np.asarray(content.expected)
+        same = found.shape == wanted.shape and bool(np.allclose(found, wanted, rtol=0, atol=_TOLERANCE))
+    except UserError as error:
+        raise UserError(f"{folder}: {str(error).removeprefix(f'{folder}: ')}") from error
+    except Exception as error:  # tensors and JSON of hostile hands raise nearly anything
         raise UserError(
-            f"{folder}: not a bundle. Make one with `metadx adapt RUN --support FILE --out {folder}`."
-        )
-    stray = sorted(
-        p.name for p in folder.iterdir() if p.name not in _KNOWN or p.is_symlink() or not p.is_file()
-    )
-    if stray:
-        raise UserError(
-            f"{folder}: holds '{stray[0]}', which is no part of a bundle and is not opened. Remove it, if you know "
-            "where it comes from."
-        )
-    signed = _read(folder, _CONTENT)
-    try:
-        signature = Signature(**json.loads(_read(folder, _SIGNATURE)))
-        genuine = valid(signature, signed)
-    except (ValueError, TypeError, RecursionError, UserError):
-        genuine = False
-    if not genuine:
-        raise UserError(
-            f"{folder}: no valid signature: it was changed after it was signed, or damaged. Ask for it again."
-        )
-    try:
-        plain = json.loads(signed)
-        if plain["format"] > FORMAT:
-            raise UserError(
-                f"{folder}: made by metadx {plain['metadx']} in a newer layout ({plain['format']}); this is metadx "
-                f"{__version__}, which reads layout {FORMAT}. Upgrade with `pip install -U metadx`."
-            )
-        content = Content.model_validate(plain)
-    except UserError:
-        raise
-    except (ValidationError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise UserError(
-            f"{folder}: {_CONTENT} does not say what a bundle says ({type(error).__name__})."
+            f"{folder}: the parts of this bundle do not fit together ({type(error).__name__}). Ask for it again."
         ) from error
-    return content, fingerprint(signature.public_key)
-
-
-_KNOWN = frozenset((_CONTENT, _SIGNATURE, _MODEL, _SUPPORT, _CARD))
-
-
-def _read(folder: Path, name: str) -> bytes:
-    path = folder / name
-    if not path.is_file():
-        raise UserError(f"{folder}: {name} is missing. Ask for the bundle again.")
-    if path.stat().st_size > _MOST_JSON:
-        raise UserError(f"{folder}: {name} is larger than any bundle's.")
-    return path.read_bytes()
-
-
-def _whole(folder: Path, name: str, digest: str) -> bytes:
-    if name not in _KNOWN or not (folder / name).is_file():
-        raise UserError(f"{folder}: {name} is missing. Ask for the bundle again.")
-    data = (folder / name).read_bytes()
-    if hashlib.sha256(data).hexdigest() != digest:
+    if not same:
+        made = ", ".join(f"{name} {version}" for name, version in content.libraries.items())
         raise UserError(
-            f"{folder}: {name} was changed after the bundle was signed, or damaged. Ask for it again."
+            f"{folder}: gives other probabilities here than where it was made (with {made}). Install these "
+            "versions, or adapt again."
         )
-    return data
+    return diagnoser
 
 
-def _model(
-    content: Content, tensors: Tensors, inputs: Inputs, algorithm: Algorithm | None, folder: Path
-) -> MetaModel:
-    if content.spec is None and algorithm is None:
+def _opened(
+    content: Content, files: dict[str, bytes], algorithm: Algorithm | None, folder: Path
+) -> Diagnoser:
+    tensors = load_safetensors(files[MODEL])
+    model = _model(content, tensors, algorithm, folder)
+    diagnoser = Diagnoser(None if content.plain else model)
+    classes = np.asarray(content.classes)
+    if len({type(c) for c in content.classes}) != 1 or not np.array_equal(np.unique(classes), classes):
+        raise ValueError("conditions")
+    counts = [*content.counts.values()]
+    if list(content.counts) != [str(c) for c in classes]:
+        raise ValueError("counts")
+    support = None
+    if SUPPORT in files:
+        x = load_safetensors(files[SUPPORT])["x"].numpy()
+        labels = np.asarray(content.labels, dtype=np.int64)
+        if not len(x) == len(labels) == len(content.names) or not set(labels) <= {*range(len(classes))}:
+            raise ValueError("support cases")
+        if np.bincount(labels, minlength=len(classes)).tolist() != counts:
+            raise ValueError("labels")
+        support = Support(x, labels, tuple(content.names))
+    if content.adapted is not None:
+        diagnoser.restore(model, classes, counts, put_together(content.adapted, tensors), support)
+    else:
+        assert support is not None
+        diagnoser.fit(support.x, classes[support.label], support.names)
+    if content.plain and model.inputs.features[0] != "x0":
+        diagnoser.feature_names_in_ = np.asarray(model.inputs.features, dtype=object)
+    return diagnoser
+
+
+def _model(content: Content, tensors: Tensors, algorithm: Algorithm | None, folder: Path) -> MetaModel:
+    inputs = inputs_from_parts(content.inputs, {k: v.numpy() for k, v in _group(tensors, "inputs").items()})
+    params, state = _group(tensors, "params"), _group(tensors, "state")
+    spec = content.spec
+    if spec is not None:
+        if spec.input_shape != inputs.transform.shape:
+            raise ValueError("input shape")
+        with torch.device("meta"):  # what a spec asks for takes no memory until it is known to fit
+            check_tensors(spec.build(), params, state)
+        built = spec.build()
+    elif algorithm is not None:
+        built = algorithm
+    else:
         raise UserError(
             f"{folder}: made around a network of its maker's own, which a bundle does not hold; open it in Python "
             "with load_bundle(..., algorithm=...)"
         )
-    built = content.spec.build() if content.spec else algorithm
-    assert built is not None
-    params, state = _group(tensors, "params"), _group(tensors, "state")
-    return MetaModel(built, params, state, inputs, content.spec, content.about)
+    if type(built).__name__ != content.method:
+        raise UserError(f"{folder}: made with {content.method}, not {type(built).__name__}")
+    return MetaModel(built, params, state, inputs, spec, content.about)
 
 
 def _group(tensors: Tensors, group: str) -> Tensors:

@@ -36,7 +36,10 @@ def write_card(
         "## What it learned from before",
     ]
     if about.data:
-        parts.append(f"Meta-trained on {about.data} (source: {about.source}; licence: {about.licence}).")
+        parts.append(
+            f"Meta-trained on {about.data} (source: {about.source}; licence: {about.licence}). Of a table it keeps "
+            "the sorted values of each column of those cases, apart from each other, to rank new values among them."
+        )
     else:
         parts.append("Nothing: it knows the labelled cases above and no others.")
     if about.conditions:
@@ -58,4 +61,4 @@ def write_card(
 
 def _table(head: tuple[str, str], rows: Sequence[tuple[str, str]]) -> str:
     lines = [head, ("---", "---:"), *rows]
-    return "\n".join(f"| {a.replace('|', '/')} | {b} |" for a, b in lines)
+    return "\n".join(f"| {' '.join(a.split()).replace('|', '/')} | {b} |" for a, b in lines)

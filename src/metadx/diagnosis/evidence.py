@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from metadx.algorithms import FineTune, LinearProbe, ProtoNet
+from metadx.algorithms import LRD2, FineTune, LinearProbe, ProtoNet
 from metadx.diagnosis.model import MetaModel
 from metadx.learners import Reference
 
@@ -19,7 +19,7 @@ def representation(model: MetaModel, x: Tensor, reference: Tensor) -> Tensor:
         reference: inputs of the support set, which batch statistics come from.
     """
     algorithm = model.algorithm
-    if isinstance(algorithm, ProtoNet | LinearProbe | FineTune):
+    if isinstance(algorithm, ProtoNet | LRD2 | LinearProbe | FineTune):
         with torch.no_grad():
             shown = Reference(reference, torch.ones(len(reference)))
             return algorithm.net.given(model.params | model.state, shown, x)
@@ -27,7 +27,7 @@ def representation(model: MetaModel, x: Tensor, reference: Tensor) -> Tensor:
 
 
 def nearest_cases(support: Tensor, query: Tensor, most: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """The nearest support cases of every query case, nearest first, and how far they are.
+    """The nearest support cases of every query case, nearest first, and how far they are; of equals, the first.
 
     Args:
         support, query: representations, shape (cases, width).
@@ -38,6 +38,6 @@ def nearest_cases(support: Tensor, query: Tensor, most: int) -> tuple[NDArray[np
     """
     a, b = support.double(), query.double()
     apart = torch.pdist(a).mean() if len(a) > 1 else torch.ones(())
-    distance = torch.cdist(b, a) / apart.clamp(min=1e-12)
-    near, at = distance.topk(min(most, len(a)), largest=False)
-    return at.numpy(), near.numpy()
+    distance = torch.cdist(b, a, compute_mode="donot_use_mm_for_euclid_dist")
+    near, at = distance.sort(dim=1, stable=True)
+    return at[:, :most].numpy(), (near[:, :most] / (apart if apart > 0 else 1)).numpy()

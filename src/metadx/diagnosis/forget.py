@@ -6,8 +6,10 @@ from functools import singledispatch
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from metadx.algorithms import Adapted, Algorithm, Centroids, Probe, Prototypes, Regression
+from metadx.algorithms import Adapted, Algorithm, Centroids, DualFit, Probe, Prototypes, Regression
+from metadx.algorithms.lr_d2 import Head
 from metadx.errors import UserError
 from metadx.learners import Functional, Reference
 from metadx.tasks import Examples, present
@@ -67,15 +69,24 @@ def _(adapted: Probe) -> Probe:
 
 @_forget.register
 def _(adapted: Regression) -> Regression:
+    dual, unit = _without_rows(adapted.dual, adapted.rows)
+    return adapted._replace(dual=dual, rows=unit)
+
+
+@_forget.register
+def _(adapted: Head) -> Head:
+    dual, unit = _without_rows(adapted.dual, adapted.embedding)
+    return Head(dual, unit, _no_reference(adapted.reference))
+
+
+def _without_rows(dual: DualFit, rows: Tensor) -> tuple[DualFit, Tensor]:
     """Weights in place of the support cases' rows: unit vectors stand for the features, and a zero for the rest."""
-    dual, rows = adapted.dual, adapted.rows
     coefficients = dual.coefficients * dual.support.mask.unsqueeze(-1)
     weight, bias = rows.mT @ coefficients, coefficients.sum(0)
     width = rows.shape[-1]
+    kept = torch.cat([weight, (bias - weight.sum(0))[None]])
     unit = torch.eye(width + 1, width, dtype=rows.dtype)
-    known = _ways(dual.support, width + 1)
-    dual = dual._replace(coefficients=torch.cat([weight, (bias - weight.sum(0))[None]]), support=known)
-    return adapted._replace(dual=dual, rows=unit)
+    return dual._replace(coefficients=kept, support=_ways(dual.support, width + 1)), unit
 
 
 def _ways(support: Examples, cases: int = 1) -> Examples:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import torch
 from pydantic import BaseModel, ConfigDict
 
 from metadx.algorithms import Algorithm, Dimensions, build_algorithm
 from metadx.cases import Inputs
 from metadx.errors import UserError
 from metadx.learners import NamedSettings, Tensors
+
+_LARGEST = 10_000
 
 
 class Spec(BaseModel):
@@ -37,10 +41,24 @@ class Spec(BaseModel):
         """The algorithm.
 
         Raises:
-            UserError: a name or setting that this metadx does not know.
+            UserError: a name or setting that this metadx does not know, or a number that no model was trained with.
         """
+        for part in (self.algorithm, self.learner):
+            for name, value in part.settings.items():
+                _refuse_excess(f"{part.name}.{name}", value)
         size = Dimensions(self.input_shape, self.outputs, self.classes)
         return build_algorithm(self.algorithm, self.learner, size, self.seed)
+
+
+def _refuse_excess(name: str, value: Any) -> None:
+    """Refuses settings with which a bundle could fill the memory or never come to an end."""
+    if isinstance(value, list | tuple):
+        for one in value:
+            _refuse_excess(name, one)
+    elif isinstance(value, int) and abs(value) > _LARGEST:
+        raise UserError(f"setting {name}: whole numbers are at most {_LARGEST:,} in a diagnoser")
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise UserError(f"setting {name} = {value}: give a number")
 
 
 class About(BaseModel):
@@ -92,17 +110,23 @@ class MetaModel:
                 "a transductive model's findings depend on the other patients of the same file, so it cannot "
                 "diagnose; train it with transductive: false"
             )
-        _check_tensors(self.algorithm, self.params, self.state)
+        check_tensors(self.algorithm, self.params, self.state)
 
 
-def _check_tensors(algorithm: Algorithm, params: Tensors, state: Tensors) -> None:
+def check_tensors(algorithm: Algorithm, params: Tensors, state: Tensors) -> None:
+    """Raises `UserError` unless tensors are finite and have the names and shapes of the algorithm's own."""
     expected = algorithm.init(np.random.default_rng(0))
     for wanted, given in zip(expected, (params, state), strict=True):
-        if {k: v.shape for k, v in wanted.items()} != {k: v.shape for k, v in given.items()}:
+        if {k: (v.shape, v.dtype) for k, v in wanted.items()} != {
+            k: (v.shape, v.dtype) for k, v in given.items()
+        }:
             raise UserError(
                 f"the tensors are not those of this {type(algorithm).__name__}: they were trained with another "
                 "learner or other settings"
             )
+        for name, tensor in given.items():
+            if not torch.isfinite(tensor).all():
+                raise UserError(f"{name} holds values that are no numbers; train the model again")
 
 
 def plain_model(algorithm: Algorithm, inputs: Inputs, spec: Spec | None = None, **about: Any) -> MetaModel:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
 from pathlib import Path
 from typing import NamedTuple
@@ -58,6 +59,31 @@ def sign(content: bytes) -> Signature:
     return Signature(key.public_key().public_bytes_raw().hex(), key.sign(content).hex())
 
 
+def to_bytes(signature: Signature) -> bytes:
+    """The one way in which a signature is written."""
+    return (json.dumps(signature._asdict()) + "\n").encode()
+
+
+def from_bytes(content: bytes) -> Signature:
+    """What `to_bytes` wrote.
+
+    Raises:
+        ValueError: it was written in any other way, be it a letter's case or a space.
+    """
+    plain = json.loads(content)
+    try:
+        signature = Signature(**plain)
+    except TypeError as error:
+        raise ValueError("not a signature") from error
+    canonical = signature._replace(
+        public_key=bytes.fromhex(str(signature.public_key)).hex(),
+        signature=bytes.fromhex(str(signature.signature)).hex(),
+    )
+    if to_bytes(canonical) != content:
+        raise ValueError("a signature written in another way")
+    return canonical
+
+
 def valid(signature: Signature, content: bytes) -> bool:
     """Whether the signature is of `content`, by the key that comes with it."""
     try:
@@ -69,9 +95,9 @@ def valid(signature: Signature, content: bytes) -> bool:
 
 
 def fingerprint(public_key: str) -> str:
-    """A short name of a public key, to read out over the telephone."""
-    digest = hashlib.sha256(bytes.fromhex(public_key)).hexdigest()[:16]
-    return "-".join(digest[i : i + 4] for i in range(0, 16, 4))
+    """A short name of a public key, 128 bits of its digest, to read out over the telephone."""
+    digest = hashlib.sha256(bytes.fromhex(public_key)).hexdigest()[:32]
+    return "-".join(digest[i : i + 4] for i in range(0, 32, 4))
 
 
 def own_fingerprint() -> str | None:

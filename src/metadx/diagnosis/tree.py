@@ -6,34 +6,54 @@ from typing import Any
 
 from torch import Tensor
 
-from metadx.algorithms import Adapted, Centroids, DualFit, Probe, Prototypes, Regression
+from metadx.algorithms import Adapted, Centroids, DualFit, MetaRegression, Probe, Prototypes, Regression
+from metadx.algorithms.lr_d2 import Head
 from metadx.learners import Reference, Tensors
 from metadx.tasks import Examples
 
 _KINDS: dict[str, type[Any]] = {
     kind.__name__: kind
-    for kind in (Adapted, Centroids, DualFit, Examples, Probe, Prototypes, Reference, Regression)
+    for kind in (
+        Adapted,
+        Centroids,
+        DualFit,
+        Examples,
+        Head,
+        MetaRegression,
+        Probe,
+        Prototypes,
+        Reference,
+        Regression,
+    )
 }
 
 
-def take_apart(value: Any, name: str = "adapted") -> tuple[Any, Tensors]:
-    """Structure that JSON can hold, and the tensors it names.
+def take_apart(value: Any) -> tuple[Any, Tensors]:
+    """Structure that JSON can hold, and the tensors it names; a tensor that stands in two places is named once.
 
     Raises:
         TypeError: something in it is neither a tensor, a dict of them, nor one of the adapted kinds.
     """
-    if isinstance(value, Tensor):
-        return name, {name: value.detach()}
-    if type(value).__name__ in _KINDS:
-        parts = value._asdict()
-        kind: dict[str, Any] = {"kind": type(value).__name__}
-    elif isinstance(value, dict):
-        parts, kind = value, {"kind": "dict"}
-    else:
-        raise TypeError(f"a {type(value).__name__} cannot be stored as tensors")
-    taken = {key: take_apart(part, f"{name}/{key}") for key, part in parts.items()}
-    tensors = {k: v for _, found in taken.values() for k, v in found.items()}
-    return kind | {"parts": {key: structure for key, (structure, _) in taken.items()}}, tensors
+    names: dict[int, str] = {}
+    tensors: Tensors = {}
+
+    def structure(value: Any, name: str) -> Any:
+        if isinstance(value, Tensor):
+            known = names.setdefault(id(value), name)
+            tensors[known] = value.detach()
+            return known
+        if value is None:
+            return None
+        kind = type(value).__name__
+        if _KINDS.get(kind) is type(value):
+            parts = value._asdict()
+        elif isinstance(value, dict):
+            kind, parts = "dict", value
+        else:
+            raise TypeError(f"a {kind} cannot be stored as tensors")
+        return {"kind": kind, "parts": {key: structure(part, f"{name}/{key}") for key, part in parts.items()}}
+
+    return structure(value, "adapted"), tensors
 
 
 def put_together(structure: Any, tensors: Tensors) -> Any:
@@ -42,6 +62,8 @@ def put_together(structure: Any, tensors: Tensors) -> Any:
     Raises:
         KeyError, TypeError: the structure does not fit the tensors.
     """
+    if structure is None:
+        return None
     if isinstance(structure, str):
         return tensors[structure]
     parts = {key: put_together(part, tensors) for key, part in structure["parts"].items()}

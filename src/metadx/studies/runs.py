@@ -16,7 +16,7 @@ from safetensors.numpy import save as save_arrays
 from safetensors.torch import save
 
 from metadx import __version__
-from metadx.cases import Inputs, inputs_from_parts, inputs_to_parts
+from metadx.cases import Inputs, inputs_from_parts, inputs_to_parts, storable
 from metadx.errors import UserError
 from metadx.learners import Tensors
 from metadx.studies.hardware import hardware
@@ -70,7 +70,7 @@ def save_run(folder: Path, trained: Trained, problem: Problem) -> None:
         "hardware": hardware(),
     }
     write_durably(folder / SUMMARY, (json.dumps(summary, indent=2) + "\n").encode())
-    if problem.inputs is not None:
+    if problem.inputs is not None and storable(problem.inputs):
         save_inputs(folder / INPUTS, problem.inputs)
     save_tensors(folder / MODEL, trained.params, trained.state)
 
