@@ -57,13 +57,21 @@ def read_observations(path: Path, inputs: Inputs) -> Observations:
         return read._replace(label=label, patient=patient)
     if "path" in columns and "path" not in inputs.features:
         raise UserError(f"{path}: a column 'path' of pictures, but the model takes {inputs.modality} cases.")
+    _check_levels(columns, inputs.features, path)
     x = np.column_stack([_feature(columns, name, path) for name in inputs.features])
     name = patient or tuple(f"row {row}" for row in range(1, rows + 1))
     return Observations(x, name, label, patient)
 
 
 def _folder(path: Path, inputs: Inputs) -> Observations:
-    flat = sorted(p for p in path.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES and p.is_file())
+    inside = [p for p in sorted(path.iterdir()) if not p.name.startswith(".")]
+    flat = [p for p in inside if p.suffix.lower() in PICTURE_SUFFIXES and p.is_file()]
+    folders = [p.name for p in inside if p.is_dir() and p.name != "__MACOSX"]
+    if flat and folders:
+        raise UserError(
+            f"{path}: holds pictures and the folder '{folders[0]}'. Give one folder of pictures, or a folder of "
+            "class folders."
+        )
     if flat:
         return _pictures(flat, [p.name for p in flat], inputs)
     size, channels = _size(inputs)
@@ -93,6 +101,29 @@ def _text(columns: Columns, name: str, path: Path) -> tuple[str, ...] | None:
             f"{path}: column '{name}' is missing in row {missing[0] + 1}. Fill it in or leave it out."
         )
     return tuple(str(cell) for cell in columns[name])
+
+
+def _check_levels(columns: Columns, features: tuple[str, ...], path: Path) -> None:
+    """Refuses text that training did not show.
+
+    Text of two levels became the 0/1 column of the first, and the name of the second is not known: one other word
+    is taken for it, two are not.
+    """
+    known: dict[str, set[str]] = {}
+    for feature in features:
+        name, _, level = feature.partition("=")
+        if feature not in columns and level and name in columns:
+            known.setdefault(name, set()).add(level)
+    for name, shown in known.items():
+        cells = columns[name]
+        others = sorted({str(cell) for cell in cells[~is_missing(cells)]} - shown)
+        if len(others) > (len(shown) == 1):
+            levels = ", ".join(f"'{level}'" for level in sorted(shown))
+            raise UserError(
+                f"{path}: column '{name}' says {' and '.join(repr(o[:40]) for o in others[:3])}, but training said "
+                f"{levels}{' and one other word' if len(shown) == 1 else ''}. Write them as in training, or leave "
+                "the cells empty."
+            )
 
 
 def _feature(columns: Columns, feature: str, path: Path) -> NDArray[np.float64]:

@@ -13,9 +13,18 @@ from metadx.cases import Inputs, Observations, odd_units, read_observations
 from metadx.diagnosis import About, Diagnoser, MetaModel, Spec
 from metadx.errors import UserError
 from metadx.evaluation import EvaluationResult
-from metadx.studies.runs import Run, load_inputs
+from metadx.studies.runs import Run, load_inputs, load_run
 
 EVALUATION = "evaluation.json"
+
+
+def load_model(run: str | Path) -> MetaModel:
+    """The model of a run folder.
+
+    Raises:
+        UserError: no finished run is there, or as `model_of`.
+    """
+    return model_of(load_run(Path(run)))
 
 
 def model_of(run: Run) -> MetaModel:
@@ -24,26 +33,29 @@ def model_of(run: Run) -> MetaModel:
     Raises:
         UserError: the run is of functions, transductive, or damaged.
     """
-    recipe, inputs = run.recipe, load_inputs(run)
-    size = Dimensions(**run.summary["dimensions"])
-    spec = Spec(
-        algorithm=recipe.algorithm,
-        learner=recipe.learner,
-        input_shape=tuple(size.input_shape),
-        outputs=size.outputs,
-        classes=size.classes,
-        seed=recipe.training.seed,
-    )
-    data = run.summary["data"]
-    about = About(
-        title=recipe.title or f"{TITLES[recipe.algorithm.name]} on {data['name']}",
-        data=data["name"],
-        source=data["source"],
-        licence=data["licence"],
-        conditions=run.summary["split"]["train"],
-        notes=tuple(data["notes"]),
-        evaluation=_evaluation(run),
-    )
+    recipe = run.recipe
+    if recipe.data.function is not None:
+        raise UserError(f"{run.folder}: predicts values of a function; a diagnosis needs conditions.")
+    if recipe.data.backbone is not None:
+        raise UserError(
+            f"{run.folder}: looks through {recipe.data.backbone}, which a diagnoser cannot carry yet."
+        )
+    inputs = load_inputs(run)
+    try:
+        size = Dimensions(**run.summary["dimensions"])
+        spec = Spec(
+            algorithm=recipe.algorithm,
+            learner=recipe.learner,
+            input_shape=tuple(size.input_shape),
+            outputs=size.outputs,
+            classes=size.classes,
+            seed=recipe.training.seed,
+        )
+        about = _about(run)
+    except UserError:
+        raise
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{run.folder}: the run is damaged (run.json). Train it again.") from error
     return MetaModel(spec.build(), run.params, run.state, inputs, spec, about)
 
 
@@ -60,7 +72,12 @@ def adapt_run(run: Run, support: Path, *, units_checked: bool = False) -> Diagno
     model = model_of(run)
     cases = read_observations(support, model.inputs)
     if cases.label is None:
-        raise UserError(f"{support}: no column 'label'. A support set says the diagnosis of each case.")
+        mend = (
+            f"Name a column 'label' in {support}"
+            if support.suffix.lower() == ".csv"
+            else "Put the pictures of each condition into a folder of its own"
+        )
+        raise UserError(f"{support}: no labels. A support set says the diagnosis of each case. {mend}.")
     if not units_checked:
         refuse_odd_units(model.inputs, cases, support)
     return Diagnoser(model).fit(cases.x, np.asarray(cases.label), cases.name)
@@ -75,10 +92,26 @@ def refuse_odd_units(inputs: Inputs, cases: Observations, path: Path) -> None:
     for odd in odd_units(inputs, cases.x):
         low, high = odd.usual
         raise UserError(
-            f"{path}: column '{odd.feature}' looks as if it were in another unit: its median is {odd.median:g}, "
-            f"but training values lay between {low:g} and {high:g}. Multiply it by {odd.factor:g}, or say "
-            "--units-checked if the values are right."
+            f"{path}: column '{odd.feature}' looks as if it were in another unit: its median is {odd.median:.4g}, "
+            f"but training values lay between {low:.4g} and {high:.4g}; multiplied by {odd.factor:.4g} "
+            "they would fit. Convert the column, or say --units-checked if the values are right."
         )
+
+
+def _about(run: Run) -> About:
+    """What the card says of a run; of files of one's own the name alone, not the folders they lie in."""
+    recipe, data = run.recipe, run.summary["data"]
+    own = recipe.data.csv or recipe.data.folder
+    name = own.name if own else data["name"]
+    return About(
+        title=recipe.title or f"{TITLES[recipe.algorithm.name]} on {name}",
+        data=name,
+        source="a file of one's own" if own else data["source"],
+        licence=data["licence"],
+        conditions=run.summary["split"]["train"],
+        notes=tuple(data["notes"]),
+        evaluation=_evaluation(run),
+    )
 
 
 def _evaluation(run: Run) -> tuple[str, ...]:
