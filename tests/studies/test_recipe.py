@@ -40,7 +40,7 @@ def test_what_is_left_out_has_a_default(tmp_path: Path) -> None:
     assert recipe.evaluation.shots == (1, 5)
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "recipes").glob("*.yaml")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted((ROOT / "recipes").rglob("*.yaml")), ids=lambda path: path.name)
 def test_every_recipe_that_ships_is_valid(path: Path) -> None:
     assert read_recipe(path).algorithm.name
 

@@ -1,0 +1,224 @@
+"""Measures the recipes of pictures: `python tools/measure_images.py [protonet] [maml] [herlev]`."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from metadx.algorithms import TITLES, Algorithm, as_predictor, build_algorithm
+from metadx.evaluation import Interval, Scores, difference, evaluate
+from metadx.learners import NamedSettings
+from metadx.studies import (
+    Contender,
+    Outcome,
+    Plan,
+    Problem,
+    Recipe,
+    Run,
+    build_problem,
+    draw_exam,
+    read_recipe,
+    recommend,
+    sit,
+    train_recipe,
+)
+from metadx.studies.results import Row, interval_row, write_row
+from metadx.studies.study import contender, train_one, untrained
+from metadx.tasks import Shape
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS, RECIPES = ROOT / "results", ROOT / "recipes"
+CONSOLE = Console(stderr=True)
+ALPHABETS = "unseen alphabets and drawers"
+PUBLISHED = {  # accuracy of the papers, whose splits are random characters, with drawers in common
+    ("protonet", 5, 1): "98.8",
+    ("protonet", 5, 5): "99.7",
+    ("protonet", 20, 1): "96.0",
+    ("protonet", 20, 5): "98.9",
+    ("maml", 5, 1): "98.7±0.4",
+}
+FULL = ("maml", "fomaml", "anil", "reptile", "protonet")
+
+
+def protonet() -> None:
+    """Prototypical network on Omniglot: inductive, 15 query cases per character, 600 episodes."""
+    run, problem, built = _train("omniglot-protonet", target=600)
+    for ways, shots, target in ((5, 1, 97.0), (5, 5, None), (20, 1, 90.0), (20, 5, None)):
+        _omniglot("protonet", run, problem, built, ways, shots, 15, target)
+
+
+def maml() -> None:
+    """MAML on Omniglot: as published (transductive, one query per character), and one case at a time."""
+    run, problem, built = _train("omniglot-maml", target=1200)
+    _omniglot("maml", run, problem, built, 5, 1, 1, 95.0)
+    inductive = dataclasses.replace(built, transductive=False)  # type: ignore[type-var]
+    _omniglot("maml", run, problem, inductive, 5, 1, 15, 91.0)
+
+
+def _train(name: str, target: float) -> tuple[Run, Problem, Algorithm]:
+    recipe = read_recipe(RECIPES / f"{name}.yaml")
+    with tempfile.TemporaryDirectory() as folder:
+        began = time.monotonic()
+        run = train_recipe(recipe, Path(folder) / "run", CONSOLE)
+        seconds = time.monotonic() - began
+    row = Row(
+        id=f"{name}-seconds",
+        what=f"recipes/{name}.yaml, training, two cores",
+        metric="seconds",
+        value=seconds,
+        n=1,
+        target=target,
+        better="lower",
+        command=f"python tools/measure_images.py {name.removeprefix('omniglot-')}",
+    )
+    write_row(RESULTS, row)
+    problem = build_problem(recipe)
+    built = build_algorithm(recipe.algorithm, recipe.learner, problem.dimensions, recipe.training.seed)
+    return run, problem, built
+
+
+def _omniglot(
+    name: str,
+    run: Run,
+    problem: Problem,
+    built: Algorithm,
+    ways: int,
+    shots: int,
+    query: int,
+    target: float | None,
+) -> None:
+    tasks = problem.splits.test.tasks(600, Shape(ways=ways, shots=shots, query=query), 1)
+    scores = evaluate(as_predictor(built, run.params, run.state), tasks)
+    mode = "transductive" if built.transductive else "inductive"
+    published = PUBLISHED.get((name, ways, shots))
+    beside = f"; published {published}" if published else ""
+    _write(
+        f"omniglot-{name}-{ways:02d}way-{shots:02d}shot-{mode}",
+        f"{TITLES[name]} on Omniglot, {ways}-way {shots}-shot, {query} queries, {mode}, {ALPHABETS}{beside}",
+        "accuracy, %",
+        scores.interval("accuracy"),
+        name,
+        target,
+    )
+
+
+def full() -> None:
+    """Rows for the full published recipes, which need an accelerator."""
+    for name in FULL:
+        row = Row(
+            id=f"omniglot-full-{name}",
+            what=f"recipes/full/omniglot-{name}.yaml, as published, 5-way 1-shot",
+            metric="accuracy, %",
+            value=None,
+            n=0,
+            command=f"metadx train recipes/full/omniglot-{name}.yaml --out runs/{name}",
+            why="days on two cores, and no accelerator was at hand",
+        )
+        write_row(RESULTS, row)
+
+
+def herlev() -> None:
+    """Herlev after meta-training on other cells and tissues: every method on the same episodes."""
+    recipe = read_recipe(RECIPES / "herlev.yaml")
+    settings = recipe.evaluation
+    plan = Plan(settings.shots, 5, settings.query, settings.episodes, settings.tuning_tasks, settings.seed)
+    pixels = build_problem(recipe)
+    exam = draw_exam(pixels, plan)
+    outcomes: list[Outcome] = []
+    for name in ("lr_d2", "protonet", "linear_probe"):
+        began = time.monotonic()
+        made = _trained(name, recipe, pixels)
+        if name == recipe.algorithm.name:
+            row = Row(
+                id="herlev-seconds",
+                what="recipes/herlev.yaml, training, two cores",
+                metric="seconds",
+                value=time.monotonic() - began,
+                n=1,
+                target=600,
+                better="lower",
+                command="python tools/measure_images.py herlev",
+            )
+            write_row(RESULTS, row)
+        outcomes.append(sit(made, exam))
+    outcomes += [
+        sit(untrained(name, recipe, pixels), exam) for name in ("logistic_regression", "nearest_centroid")
+    ]
+    outcomes += _on_backbone(recipe, plan)
+    learned = [o for o in outcomes if o.contender.name in ("lr_d2", "protonet", "linear_probe")]
+    chosen = recommend({k: {o.contender.name: o.validation[k] for o in learned} for k in plan.shots})
+    for shots in plan.shots:
+        score = {o.contender.name: o.test[shots] for o in outcomes}
+        for outcome in outcomes:
+            _herlev(outcome.contender, shots, plan, score[outcome.contender.name])
+        gain = difference(score[chosen[shots]], score["logistic_regression"], "accuracy")
+        _write(
+            f"herlev-gain-{shots:02d}shot",
+            f"Herlev, 5-way {shots}-shot, {TITLES[chosen[shots]]} from scratch (chosen on validation) against "
+            "logistic regression on pixels, paired",
+            "gain, points",
+            gain,
+            "herlev",
+            10.0 if shots == 5 else None,
+        )
+
+
+def _trained(name: str, recipe: Recipe, problem: Problem) -> Contender:
+    trained = train_one(NamedSettings(name=name), recipe, problem, console=CONSOLE)
+    return contender(name, trained.algorithm, trained.params, trained.state)
+
+
+def _on_backbone(recipe: Recipe, plan: Plan) -> list[Outcome]:
+    """The simple thing on a frozen ImageNet network: the same episodes, embedded."""
+    data = recipe.data.model_copy(update={"backbone": "efficientnet-lite0", "size": 128})
+    embedded = recipe.model_copy(update={"data": data, "learner": NamedSettings(name="mlp")})
+    problem = build_problem(embedded)
+    exam = draw_exam(problem, plan)
+    return [
+        sit(
+            dataclasses.replace(
+                untrained(name, embedded, problem),
+                name=f"{name}-backbone",
+                title=f"{TITLES[name]} on a frozen ImageNet network",
+            ),
+            exam,
+        )
+        for name in ("nearest_centroid", "logistic_regression")
+    ]
+
+
+def _herlev(who: Contender, shots: int, plan: Plan, scores: Scores) -> None:
+    _write(
+        f"herlev-{who.name}-{shots:02d}shot",
+        f"{who.title} on Herlev, 5-way {shots}-shot, {plan.query} queries, inductive, unseen data set",
+        "accuracy, %",
+        scores.interval("accuracy"),
+        "herlev",
+        None,
+    )
+
+
+def _write(id: str, what: str, metric: str, found: Interval, job: str, target: float | None) -> None:
+    command = f"python tools/measure_images.py {job}"
+    row = interval_row(id, what, metric, found, command, scale=100, target=target)
+    write_row(RESULTS, row)
+    print(f"{row.id}: {row.value}", flush=True)
+
+
+JOBS: dict[str, Callable[[], None]] = {"protonet": protonet, "maml": maml, "herlev": herlev, "full": full}
+
+
+def main(names: Sequence[str]) -> None:
+    """Runs the jobs named, or all of them."""
+    for name in names or JOBS:
+        JOBS[name]()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
