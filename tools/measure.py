@@ -1,4 +1,4 @@
-"""Measures the figures of the results table: `python tools/measure.py demo|sinusoid|ablations|resume [...]`."""
+"""Measures the figures of the results table: `python tools/measure.py JOB [JOB ...]`, all of them by default."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import torch
 import yaml
 from rich.console import Console
 
+from forecasts import coverage_rows
 from kills import same_after_kills
 from metadx.algorithms import as_predictor, build_algorithm
 from metadx.cli.progress import methods_bar
@@ -197,6 +198,14 @@ def resume() -> None:
     print(f"{row.id}: {row.value}", flush=True)
 
 
+def plan() -> None:
+    """How often the intervals of `metadx plan` hold the truth on held-out conditions."""
+    torch.set_num_threads(1)
+    for row in coverage_rows():
+        write_row(RESULTS, row)
+        print(f"{row.id}: {row.value}", flush=True)
+
+
 def shuffled(task: Task) -> Task:
     """The task with its support labels permuted over the cases: all that can be learned from them is chance."""
     order = torch.randperm(len(task.support.y), generator=torch.Generator().manual_seed(0))
@@ -215,6 +224,7 @@ JOBS: dict[str, Callable[[], None]] = {
     "sinusoid": sinusoid,
     "ablations": ablations,
     "resume": resume,
+    "plan": plan,
 }
 
 if __name__ == "__main__":

@@ -21,14 +21,19 @@ def asked(settings: EvaluationSettings, **options: object) -> tuple[EvaluationSe
     changes = {name: value for name, value in options.items() if value is not None}
     words = [word for name, value in changes.items() for word in (f"--{name}", str(value))]
     if "shots" in changes:
-        changes["shots"] = _numbers(str(changes["shots"]))
+        changes["shots"] = numbers(str(changes["shots"]))
     if "baselines" in changes:
         names = str(changes["baselines"]).split(",")
         changes["baselines"] = [name.strip() for name in names if name.strip()]
     return parse_evaluation(settings, changes), words
 
 
-def _numbers(text: str) -> list[int]:
+def numbers(text: str) -> list[int]:
+    """The whole numbers of an option --shots.
+
+    Raises:
+        UserError: it is something else.
+    """
     try:
         return [int(part) for part in text.split(",")]
     except ValueError:

@@ -44,6 +44,15 @@ def evaluation_bar(console: Console) -> Iterator[Report]:
 
 
 @contextmanager
+def replay_bar(console: Console) -> Iterator[Callable[[int, int], None]]:
+    """A bar over the replays of a forecast, with the time left."""
+    columns = (TextColumn("Replaying"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@contextmanager
 def methods_bar(console: Console, methods: int) -> Iterator[Callable[[str, str, int, int], None]]:
     """One bar for each method at work, and one for how many are done."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())

@@ -1,5 +1,6 @@
 """Paired episodes, metrics, intervals and comparison; takes any predictor."""
 
+from metadx.evaluation.forecast import Expected, Forecast, Outlook
 from metadx.evaluation.intervals import Interval, bootstrap_interval, mean_interval
 from metadx.evaluation.metrics import (
     HIGHER_IS_BETTER,
@@ -31,8 +32,11 @@ __all__ = [
     "DataDescription",
     "Difference",
     "EvaluationResult",
+    "Expected",
+    "Forecast",
     "Interval",
     "Method",
+    "Outlook",
     "Predictor",
     "Protocol",
     "Score",

@@ -7,6 +7,7 @@ from metadx.studies.demo import DEMO_METHODS, run_demo
 from metadx.studies.diagnosing import adapt_run, model_of, refuse_odd_units
 from metadx.studies.exam import Exam, Outcome, Plan, Progress, draw_exam, sit
 from metadx.studies.hardware import hardware
+from metadx.studies.planning import plan_run
 from metadx.studies.problem import Problem
 from metadx.studies.recipe import EvaluationSettings, Recipe, parse_evaluation, parse_recipe, read_recipe
 from metadx.studies.runner import resume_run, train_recipe
@@ -37,6 +38,7 @@ __all__ = [
     "model_of",
     "parse_evaluation",
     "parse_recipe",
+    "plan_run",
     "read_recipe",
     "recommend",
     "refuse_odd_units",
