@@ -18,6 +18,8 @@ COMMANDS = (
     ("train",),
     ("evaluate",),
     ("compare",),
+    ("adapt",),
+    ("diagnose",),
     ("report",),
     ("data",),
     ("data", "list"),
@@ -57,7 +59,7 @@ def test_examples_name_options_commands_and_recipes_that_exist(
 
 def test_every_command_is_listed_with_a_line(metadx: Metadx) -> None:
     said = metadx("--help").ok().out
-    for command in ("demo", "train", "evaluate", "report", "data"):
+    for command in ("demo", "train", "evaluate", "adapt", "diagnose", "report", "data"):
         assert re.search(rf"│ {command} +[A-Z]", said), command
 
 
@@ -99,3 +101,14 @@ def test_help_and_data_do_not_wait_for_what_they_do_not_need() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True
     )
     assert done.stderr.strip() == "[]"
+
+
+def test_importing_the_package_is_quick_and_knows_what_it_exports() -> None:
+    script = (
+        f"import sys, metadx\nprint([name for name in {HEAVY} if name in sys.modules])\n"
+        "for name in metadx.__all__:\n    assert callable(getattr(metadx, name)), name\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.strip() == "[]"

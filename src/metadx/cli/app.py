@@ -8,7 +8,7 @@ from __future__ import annotations
 import typer
 
 from metadx import __version__
-from metadx.cli import audit, compare, data, demo, evaluate, plan, report, train
+from metadx.cli import adapt, audit, compare, data, demo, diagnose, evaluate, plan, report, train
 from metadx.cli.exits import Commands, run_program
 
 app = typer.Typer(
@@ -25,6 +25,8 @@ app.command("audit", epilog=audit.EXAMPLES)(audit.audit)
 app.command("train", epilog=train.EXAMPLES)(train.train)
 app.command("evaluate", epilog=evaluate.EXAMPLES)(evaluate.evaluate)
 app.command("compare", epilog=compare.EXAMPLES)(compare.compare)
+app.command("adapt", epilog=adapt.EXAMPLES)(adapt.adapt)
+app.command("diagnose", epilog=diagnose.EXAMPLES)(diagnose.diagnose)
 app.command("plan", epilog=plan.EXAMPLES)(plan.plan)
 app.command("report", epilog=report.EXAMPLES)(report.report)
 

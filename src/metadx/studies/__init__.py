@@ -4,7 +4,7 @@ from metadx.studies.build import build_problem
 from metadx.studies.comparison import compare, verdict
 from metadx.studies.contenders import Contender, Tuned, recommend, tune
 from metadx.studies.demo import DEMO_METHODS, run_demo
-from metadx.studies.diagnosing import adapt_run, model_of, refuse_odd_units
+from metadx.studies.diagnosing import adapt_run, load_model, model_of, refuse_odd_units
 from metadx.studies.exam import Exam, Outcome, Plan, Progress, draw_exam, sit
 from metadx.studies.hardware import hardware
 from metadx.studies.planning import plan_run
@@ -34,6 +34,7 @@ __all__ = [
     "draw_exam",
     "evaluate_run",
     "hardware",
+    "load_model",
     "load_run",
     "model_of",
     "parse_evaluation",
