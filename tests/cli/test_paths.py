@@ -10,17 +10,16 @@ from typing import Any
 import pytest
 import yaml
 
-from cli.conftest import Metadx
-from cli.conftest import files as contents
+from cli.conftest import Metadx, files
 from metadx.evaluation import EvaluationResult
 from studies.making import VOUCHED, write_pictures, write_recipe, write_table
 
 ROOT = Path(__file__).parents[2]
-RUN = {"inputs.safetensors", "metrics.jsonl", "model.safetensors", "recipe.yaml", "run.json"}
+RUN = {"metrics.jsonl", "model.safetensors", "recipe.yaml", "run.json"}
 BESIDES = {"tensorboard", "inputs.safetensors"}  # where it is installed; of cases
 
 
-def walk(metadx: Metadx, recipe: Path, *options: object, files: set[str] = RUN) -> dict[str, Any]:
+def walk(metadx: Metadx, recipe: Path, *options: object) -> dict[str, Any]:
     """Trains, evaluates and reports, and gives the evaluation as other programs get it."""
     run = recipe.parent / "runs" / "a"
     said = metadx("train", recipe, "--out", run).ok()
@@ -34,7 +33,7 @@ def walk(metadx: Metadx, recipe: Path, *options: object, files: set[str] = RUN) 
     result: dict[str, Any] = json.loads(printed.out)
     assert json.loads((run / "evaluation.json").read_text()) == result
     assert EvaluationResult.model_validate(result)
-    assert {p.name for p in run.iterdir()} - BESIDES == files | {"evaluation.json", "report.html"}
+    assert {p.name for p in run.iterdir()} - BESIDES == RUN | {"evaluation.json", "report.html"}
 
     page = (run / "report.html").read_text(encoding="utf-8")
     (run / "report.html").unlink()
@@ -81,7 +80,7 @@ def test_the_sinusoid_recipe_shortened(metadx: Metadx, tmp_path: Path) -> None:
     content["training"] |= {"iterations": 60, "validate_every": 30, "validation_tasks": 20}
     content["evaluation"] |= {"episodes": 20}
     (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(content))
-    result = walk(metadx, tmp_path / "recipe.yaml", files=RUN - {"inputs.safetensors"})
+    result = walk(metadx, tmp_path / "recipe.yaml")
     assert {s["metric"] for s in result["scores"]} == {"mse", "rmse", "mae"}
     records = [
         json.loads(line) for line in (tmp_path / "runs" / "a" / "metrics.jsonl").read_text().splitlines()
@@ -130,7 +129,7 @@ def test_stopping_an_evaluation_changes_nothing(
     recipe = write_recipe(tmp_path / "recipe.yaml", {"csv": "patients.csv"})
     metadx("train", recipe, "--out", tmp_path / "a", "-q").ok()
     metadx("evaluate", tmp_path / "a").ok()
-    before = contents(tmp_path)
+    before = files(tmp_path)
 
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
@@ -139,4 +138,4 @@ def test_stopping_an_evaluation_changes_nothing(
     said = metadx("evaluate", tmp_path / "a", "--shots", 1)
     assert said.code == 130
     assert said.err.strip().splitlines()[-1] == "metadx: stopped"
-    assert contents(tmp_path) == before
+    assert files(tmp_path) == before
