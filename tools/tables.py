@@ -51,14 +51,19 @@ def _met(row: dict[str, Any]) -> bool:
 
 def main() -> int:
     """Rewrites, or with `--check` reports, pages whose tables are not what results/ says."""
-    stale = []
+    stale, shown = [], set[str]()
     for page in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]:
         text = page.read_text(encoding="utf-8")
+        shown |= {row["id"] for _, pattern, _ in BLOCK.findall(text) for row in rows(pattern)}
         fresh = BLOCK.sub(lambda m: m[1] + table(m[2]) + m[3], text)
         if fresh != text:
             stale.append(str(page.relative_to(ROOT)))
             if "--check" not in sys.argv:
                 page.write_text(fresh, encoding="utf-8")
+    hidden = [row["id"] for row in rows("*") if row["id"] not in shown]
+    if hidden:
+        print(f"no table shows {', '.join(hidden)}: add a block for it to docs/results.md")
+        return 1
     if stale and "--check" in sys.argv:
         print(f"tables are not what results/ says in {', '.join(stale)}: run tools/tables.py")
         return 1
