@@ -48,14 +48,14 @@ FULL = ("maml", "fomaml", "anil", "reptile", "protonet")
 
 def protonet() -> None:
     """Prototypical network on Omniglot: inductive, 15 query cases per character, 600 episodes."""
-    run, problem, built = _train("omniglot-protonet", target=600)
+    run, problem, built = _train("omniglot-protonet", target=1200)
     for ways, shots, target in ((5, 1, 97.0), (5, 5, None), (20, 1, 90.0), (20, 5, None)):
         _omniglot("protonet", run, problem, built, ways, shots, 15, target)
 
 
 def maml() -> None:
     """MAML on Omniglot: as published (transductive, one query per character), and one case at a time."""
-    run, problem, built = _train("omniglot-maml", target=1200)
+    run, problem, built = _train("omniglot-maml", target=2400)
     _omniglot("maml", run, problem, built, 5, 1, 1, 95.0)
     inductive = dataclasses.replace(built, transductive=False)  # type: ignore[type-var]
     _omniglot("maml", run, problem, inductive, 5, 1, 15, 91.0)
@@ -64,13 +64,13 @@ def maml() -> None:
 def _train(name: str, target: float) -> tuple[Run, Problem, Algorithm]:
     recipe = read_recipe(RECIPES / f"{name}.yaml")
     with tempfile.TemporaryDirectory() as folder:
-        began = time.monotonic()
+        began = time.process_time()
         run = train_recipe(recipe, Path(folder) / "run", CONSOLE)
-        seconds = time.monotonic() - began
+        seconds = time.process_time() - began
     row = Row(
         id=f"{name}-seconds",
-        what=f"recipes/{name}.yaml, training, two cores",
-        metric="seconds",
+        what=f"recipes/{name}.yaml, training, processor time of all cores",
+        metric="core-seconds",
         value=seconds,
         n=1,
         target=target,
@@ -132,16 +132,16 @@ def herlev() -> None:
     exam = draw_exam(pixels, plan)
     outcomes: list[Outcome] = []
     for name in ("lr_d2", "protonet", "linear_probe"):
-        began = time.monotonic()
+        began = time.process_time()
         made = _trained(name, recipe, pixels)
         if name == recipe.algorithm.name:
             row = Row(
                 id="herlev-seconds",
-                what="recipes/herlev.yaml, training, two cores",
-                metric="seconds",
-                value=time.monotonic() - began,
+                what="recipes/herlev.yaml, training, processor time of all cores",
+                metric="core-seconds",
+                value=time.process_time() - began,
                 n=1,
-                target=600,
+                target=1200,
                 better="lower",
                 command="python tools/measure_images.py herlev",
             )
