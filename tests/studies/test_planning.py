@@ -51,13 +51,13 @@ def test_intervals_hold_four_fifths(rng: np.random.Generator) -> None:
         features = rng.normal(size=(n, 3))
         return features, (features @ slope + rng.normal(size=n))[:, None] + np.array([0.0, 1.0])
 
-    known = Known(*drawn(400), [(f"condition {i % 100}",) for i in range(400)])
+    known = Known(*drawn(400), [f"condition {i % 100}" for i in range(400)])
     features, outcome = drawn(400)
     found = [foresee(known, row, lambda z: z) for row in features]
     hold = [f.shares[1].low <= true[1] <= f.shares[1].high for f, true in zip(found, outcome, strict=True)]
     assert 0.74 < np.mean(hold) < 0.88
     assert found[0].gains[1].value == pytest.approx(1)
-    few = known._replace(conditions=[(f"condition {i % 4}",) for i in range(400)])
+    few = known._replace(conditions=[f"condition {i % 4}" for i in range(400)])
     wide, narrow = foresee(few, features[0], lambda z: z).shares[0], found[0].shares[0]
     assert wide.high - wide.low > 1.1 * (narrow.high - narrow.low)
 

@@ -24,17 +24,11 @@ def forecast_picture(forecast: Forecast) -> str:
         ax.fill_between(at, lows, highs, color=BLUE, alpha=0.18, lw=0)
         ax.plot(at, values, color=BLUE, lw=3, marker="o", ms=8, mec="white", clip_on=False)
         for x, y in zip(at, values, strict=True):
-            ax.annotate(f"{y:.0f}", (x, y), (0, 9), textcoords="offset points", ha="center", color=BLUE)
+            ax.annotate(f"{y:.0f}", (x, y), (0, -20), textcoords="offset points", ha="center", color=BLUE)
         if forecast.measured is not None:
             ax.plot(0, 100 * forecast.measured, "D", ms=7, color=VERMILLION, clip_on=False, zorder=5)
-            ax.annotate(
-                "your cases, left out in turn",
-                (0, 100 * forecast.measured),
-                (11, -4),
-                textcoords="offset points",
-                color=VERMILLION,
-                fontsize=11,
-            )
+            note = f"◆ your cases, left out in turn: {100 * forecast.measured:.0f}"
+            figure.text(1 - 24 / _SIZE[0], 1 - 16 / _SIZE[1], note, ha="right", va="center", color=VERMILLION)
         ax.axhline(chance, color=SOFT, lw=1.2, ls=(0, (1, 2.5)))
         ax.annotate("guessing", (at[-1], chance), (0, 4), textcoords="offset points", ha="right", color=SOFT)
         ax.set_ylim(max(0.0, min(*lows, chance) - 5), 101)

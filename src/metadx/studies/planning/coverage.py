@@ -63,7 +63,8 @@ def check_run(
     found = []
     for case in replay(predictor, new, counts, ways, asked, number, query, np.random.default_rng(seed)):
         own = Prospect(case.evidence, case.trained)
-        overall, each = accuracy_of(own, history), recalls_of(own, history)
+        each = recalls_of(own, history)
+        overall = accuracy_of(each)
         for at, k in enumerate(asked, start=1):
             found.append(Check("", k, overall.shares[at], case.course[at].accuracy))
             for name, told, truth in zip(case.conditions, each, case.course[at].recall, strict=True):

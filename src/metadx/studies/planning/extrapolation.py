@@ -11,23 +11,22 @@ from scipy import stats
 
 COVERAGE = 0.8
 _PENALTY = 1.0
-_LEAST_FIT = 8
 
 Array = NDArray[np.float64]
 
 
 class Known(NamedTuple):
-    """Replays to learn from.
+    """Conditions of replays to learn from, one a row.
 
     Args:
-        features: what was known beforehand, shape (replays, features).
-        outcome: how it went at each moment, in log-odds above chance, shape (replays, moments).
-        conditions: what each replay is about.
+        features: what was known beforehand, shape (rows, features).
+        outcome: how it went at each moment, in log-odds above chance, shape (rows, moments).
+        conditions: the condition that each row is about.
     """
 
     features: Array
     outcome: Array
-    conditions: Sequence[tuple[str, ...]]
+    conditions: Sequence[str]
 
 
 class Range(NamedTuple):
@@ -64,9 +63,9 @@ def share_of(z: Array, total: float, ways: int) -> Array:
 def foresee(known: Known, features: Array, share: Callable[[Array], Array]) -> Foreseen:
     """What to expect of new conditions.
 
-    Replays that share a condition are no independent witnesses. So the errors counted are those on the replays with
-    a condition, of a regression on the replays without it; and their quantiles are widened as Student's t is wider
-    than the normal distribution, for as many witnesses as there can be replays without a common condition.
+    Replays of one condition are no independent witnesses. So the errors counted are those on each condition, of a
+    regression on the others; and their quantiles are widened as Student's t is wider than the normal distribution,
+    with a witness for each condition.
 
     Args:
         features: of the new conditions, shape (features,).
@@ -74,7 +73,7 @@ def foresee(known: Known, features: Array, share: Callable[[Array], Array]) -> F
     """
     expected = _expect(_fit(known.features, known.outcome), features[None])[0]
     told, came = _left_out(known)
-    wider = _widening(known.conditions)
+    wider = _widening(len(set(known.conditions)))
 
     def interval(errors: Array) -> tuple[float, float]:
         low, high = wider * np.quantile(errors, [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2])
@@ -91,24 +90,20 @@ def foresee(known: Known, features: Array, share: Callable[[Array], Array]) -> F
     return Foreseen(tuple(shares), tuple(gains))
 
 
-def _widening(conditions: Sequence[tuple[str, ...]]) -> float:
-    """How much wider an interval must be that rests on few independent witnesses; 1 with ever so many."""
-    witnesses = len({name for row in conditions for name in row}) / np.mean([len(row) for row in conditions])
+def _widening(witnesses: int) -> float:
+    """How much wider an interval must be that rests on few witnesses; 1 with ever so many."""
     end = (1 + COVERAGE) / 2
     return float(stats.t.ppf(end, witnesses) / stats.norm.ppf(end) * np.sqrt(1 + 1 / witnesses))
 
 
 def _left_out(known: Known) -> tuple[Array, Array]:
-    """What was expected and what came of the replays with each condition, expected from those without it."""
+    """What was expected and what came of each condition, expected from the others."""
+    names = np.asarray(known.conditions)
     told, came = [], []
-    for name in sorted({name for row in known.conditions for name in row}):
-        about = np.array([name in row for row in known.conditions])
-        if (~about).sum() >= _LEAST_FIT:
-            line = _fit(known.features[~about], known.outcome[~about])
-            told.append(_expect(line, known.features[about]))
-            came.append(known.outcome[about])
-    if not told:
-        return np.broadcast_to(known.outcome.mean(0), known.outcome.shape), known.outcome
+    for name in np.unique(names):
+        about = names == name
+        told.append(_expect(_fit(known.features[~about], known.outcome[~about]), known.features[about]))
+        came.append(known.outcome[about])
     return np.concatenate(told), np.concatenate(came)
 
 

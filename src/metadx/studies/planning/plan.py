@@ -138,7 +138,8 @@ def _outlooks(
 ) -> list[Outlook]:
     if not replays:
         return []
-    overall, each = accuracy_of(own, replays), recalls_of(own, replays)
+    each = recalls_of(own, replays)
+    overall = accuracy_of(each)
     return [
         Outlook(
             shots=k,

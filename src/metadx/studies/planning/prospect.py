@@ -1,4 +1,4 @@
-"""Replays beside the user's own cases: what to expect of a whole task, and of each of its conditions."""
+"""Replays beside the user's own cases: what to expect of each condition, and of all of them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metadx.studies.planning.evidence import Marks
-from metadx.studies.planning.extrapolation import Foreseen, Known, above_chance, foresee, share_of
+from metadx.studies.planning.extrapolation import Foreseen, Known, Range, above_chance, foresee, share_of
 from metadx.studies.planning.history import Replay
 
 Array = NDArray[np.float64]
@@ -32,24 +32,13 @@ class Prospect(NamedTuple):
         return len(self.trained)
 
 
-def accuracy_of(prospect: Prospect, replays: Sequence[Replay]) -> Foreseen:
-    """The share of cases diagnosed right, were all conditions equally common."""
-    total = float(np.mean([r.course[0].total.sum() for r in replays]))
-    known = Known(
-        np.array([_of_task(_before(r)) for r in replays]),
-        np.array([[_overall(marks) for marks in r.course] for r in replays]),
-        [r.conditions for r in replays],
-    )
-    return foresee(known, _of_task(prospect), lambda z: share_of(z, total, prospect.ways))
-
-
 def recalls_of(prospect: Prospect, replays: Sequence[Replay]) -> list[Foreseen]:
     """The share of each condition's cases diagnosed right."""
     total = float(np.mean([r.course[0].total.mean() for r in replays]))
     known = Known(
         np.array([_of_way(_before(r), way) for r in replays for way in range(len(r.trained))]),
         np.array([row for r in replays for row in zip(*map(_by_way, r.course), strict=True)]),
-        [(name,) for r in replays for name in r.conditions],
+        [name for r in replays for name in r.conditions],
     )
 
     def share(z: Array) -> Array:
@@ -58,20 +47,28 @@ def recalls_of(prospect: Prospect, replays: Sequence[Replay]) -> list[Foreseen]:
     return [foresee(known, _of_way(prospect, way), share) for way in range(prospect.ways)]
 
 
+def accuracy_of(recalls: Sequence[Foreseen]) -> Foreseen:
+    """The share of cases diagnosed right, were all conditions equally common: the mean of their recalls.
+
+    So are the ends of its interval, as if all conditions erred together.
+    """
+    shares, gains = np.mean([[f.shares, f.gains] for f in recalls], axis=0)
+    return Foreseen(*(tuple(Range(*map(float, row)) for row in rows) for rows in (shares, gains)))
+
+
 def _before(replay: Replay) -> Prospect:
     return Prospect(replay.evidence, replay.trained)
 
 
 def _of_task(prospect: Prospect) -> Array:
-    """Features of a task: how far its evidence is above chance, and how much of it the run was trained on."""
+    """Features of a task: how far its evidence is above chance."""
     total = prospect.evidence.total
     asked = total > 0
-    seen = float(prospect.trained.mean())
     if not asked.any():
-        return np.array([0.0, 0.0, seen])
+        return np.zeros(2)
     belief = float((prospect.evidence.belief[asked] / total[asked]).mean())
     shares = np.array([prospect.evidence.accuracy, belief])
-    return np.array([*above_chance(shares, total.sum(), prospect.ways), seen])
+    return above_chance(shares, total.sum(), prospect.ways)
 
 
 def _of_way(prospect: Prospect, way: int) -> Array:
@@ -79,11 +76,7 @@ def _of_way(prospect: Prospect, way: int) -> Array:
     total = prospect.evidence.total[way]
     own = np.array([prospect.evidence.right[way], prospect.evidence.belief[way]]) / max(total, 1)
     near = above_chance(own, total, prospect.ways)
-    return np.array([*near, *_of_task(prospect)[:2], float(prospect.trained[way])])
-
-
-def _overall(marks: Marks) -> float:
-    return float(above_chance(np.array(marks.accuracy), marks.total.sum(), len(marks.total)))
+    return np.array([*near, *_of_task(prospect), float(prospect.trained[way])])
 
 
 def _by_way(marks: Marks) -> Array:
