@@ -33,13 +33,14 @@ class Observations(NamedTuple):
     patient: tuple[str, ...] | None = None
 
 
-def read_observations(path: Path, inputs: Inputs) -> Observations:
+def read_observations(path: str | Path, inputs: Inputs) -> Observations:
     """Cases from a CSV, a picture, a folder of pictures or class folders, as the model takes them.
 
     Raises:
         UserError: another modality than the model's, a column that is missing or renamed, or whatever the reader of
             the file refuses.
     """
+    path = Path(path)
     if path.is_dir() or path.suffix.lower() in PICTURE_SUFFIXES:
         if inputs.modality != "image":
             raise UserError(f"{path}: pictures, but the model takes {inputs.modality} cases. Give a CSV.")
