@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import uuid
 from pathlib import Path
 from typing import NamedTuple
 
@@ -111,7 +112,7 @@ def own_fingerprint() -> str | None:
 
 def _make(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    beside = path.with_name(f".{_KEY}.{os.getpid()}")
+    beside = path.with_name(f".{_KEY}.{uuid.uuid4().hex[:8]}")
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
