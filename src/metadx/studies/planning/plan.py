@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from metadx.algorithms import as_predictor
+from metadx.algorithms.estimator import one_thread
 from metadx.cases import read_observations
 from metadx.errors import UserError
 from metadx.evaluation import Expected, Forecast, Outlook, Predictor
@@ -64,11 +65,12 @@ def plan_run(
     predictor = as_predictor(model.algorithm, model.params, model.state)
     people = np.asarray(patient or [f"case {i}" for i in range(len(own.x))])
     folds = leave_out(torch.from_numpy(model.inputs.transform(own.x)), own.label, people, len(names))
-    evidence = pooled(mark(predictor, folds), len(names))
     problem = build_problem(run.recipe)
     check_unchanged(run, problem, model.algorithm)
     known, asked = reach(pasts(problem.splits), wanted)
-    replays = past_replays(predictor, known, counts, asked, seed, progress)
+    with one_thread():
+        evidence = pooled(mark(predictor, folds), len(names))
+        replays = past_replays(predictor, known, counts, asked, seed, progress)
     forecast = Forecast(
         title=model.about.title,
         cases=dict(zip(names, counts, strict=True)),
