@@ -9,11 +9,12 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 from rich.console import Console
 
-from metadx.algorithms import TITLES, Algorithm, as_predictor, build_algorithm
+from metadx.algorithms import TITLES, Algorithm, LinearProbe, as_predictor, build_algorithm
 from metadx.evaluation import Interval, Scores, difference, evaluate
-from metadx.learners import NamedSettings
+from metadx.learners import NamedSettings, output_width
 from metadx.studies import (
     Contender,
     Outcome,
@@ -28,6 +29,7 @@ from metadx.studies import (
     sit,
     train_recipe,
 )
+from metadx.studies.contenders import GRIDS
 from metadx.studies.results import Row, interval_row, write_row
 from metadx.studies.study import contender, train_one, untrained
 from metadx.tasks import Shape
@@ -131,10 +133,11 @@ def herlev() -> None:
     pixels = build_problem(recipe)
     exam = draw_exam(pixels, plan)
     outcomes: list[Outcome] = []
-    for name in ("lr_d2", "protonet", "linear_probe"):
+    for name in ("protonet", "linear_probe"):
         began = time.process_time()
         made = _trained(name, recipe, pixels)
         if name == recipe.algorithm.name:
+            outcomes.append(sit(_probe_on(made, pixels), exam))
             row = Row(
                 id="herlev-seconds",
                 what="recipes/herlev.yaml, training, processor time of all cores",
@@ -151,16 +154,17 @@ def herlev() -> None:
         sit(untrained(name, recipe, pixels), exam) for name in ("logistic_regression", "nearest_centroid")
     ]
     outcomes += _on_backbone(recipe, plan)
-    learned = [o for o in outcomes if o.contender.name in ("lr_d2", "protonet", "linear_probe")]
+    learned = [o for o in outcomes if o.contender.name in ("protonet", "protonet-probe", "linear_probe")]
     chosen = recommend({k: {o.contender.name: o.validation[k] for o in learned} for k in plan.shots})
     for shots in plan.shots:
         score = {o.contender.name: o.test[shots] for o in outcomes}
+        title = {o.contender.name: o.contender.title for o in outcomes}
         for outcome in outcomes:
             _herlev(outcome.contender, shots, plan, score[outcome.contender.name])
         gain = difference(score[chosen[shots]], score["logistic_regression"], "accuracy")
         _write(
             f"herlev-gain-{shots:02d}shot",
-            f"Herlev, 5-way {shots}-shot, {TITLES[chosen[shots]]} from scratch (chosen on validation) against "
+            f"Herlev, 5-way {shots}-shot, {title[chosen[shots]]} from scratch (chosen on validation) against "
             "logistic regression on pixels, paired",
             "gain, points",
             gain,
@@ -172,6 +176,16 @@ def herlev() -> None:
 def _trained(name: str, recipe: Recipe, problem: Problem) -> Contender:
     trained = train_one(NamedSettings(name=name), recipe, problem, console=CONSOLE)
     return contender(name, trained.algorithm, trained.params, trained.state)
+
+
+def _probe_on(made: Contender, problem: Problem) -> Contender:
+    """Logistic regression on the embedding of a meta-trained network."""
+    network = made.algorithm.network  # type: ignore[attr-defined]
+    width = output_width(network, problem.dimensions.input_shape)
+    probe = LinearProbe(network, width, classes=1)
+    params = probe.init(np.random.default_rng(0))[0] | made.params
+    title = "Logistic regression on the prototypical network's embedding"
+    return Contender("protonet-probe", title, probe, params, made.state, GRIDS["linear_probe"])
 
 
 def _on_backbone(recipe: Recipe, plan: Plan) -> list[Outcome]:
