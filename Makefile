@@ -39,6 +39,8 @@ prove: env  ## The proofs that are too long for the suite.
 results: env  ## Measure every figure of the results table again.
 	$(BIN)/python tools/measure.py
 	$(BIN)/python tools/measure_audit.py
+	$(BIN)/python tools/measure_images.py
+	$(BIN)/python tools/measure_tradeoffs.py
 
 clean:
 	rm -rf .venv site runs demo-report
