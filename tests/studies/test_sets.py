@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from metadx.errors import UserError
-from metadx.studies import build_problem, load_run, parse_recipe, train_recipe
+from metadx.learners import EfficientNetLite0
+from metadx.studies import build_problem, load_run, model_of, parse_recipe, train_recipe
 from metadx.studies.study import evaluate_run
 
 
@@ -85,3 +86,23 @@ def test_a_set_on_two_sides_is_refused(content: dict[str, Any]) -> None:
     both = {**sets, "test": sets["validation"]}
     with pytest.raises(UserError, match="named twice; every data set is on one side"):
         parse_recipe({**content, "data": {**content["data"], "sets": both}})
+
+
+def test_a_run_on_a_backbone_cannot_be_adapted_and_says_so(content: dict[str, Any], tmp_path: Path) -> None:
+    pytest.importorskip("efficientnet_lite_pytorch")
+    data = {**content["data"], "backbone": "efficientnet-lite0"}
+    recipe = parse_recipe({**content, "data": data, "learner": {"name": "mlp", "hidden": [8]}})
+    run = train_recipe(recipe, tmp_path / "run")
+    with pytest.raises(UserError, match="looks through efficientnet-lite0, which a diagnoser cannot carry"):
+        model_of(run)
+
+
+def test_a_backbone_embeds_each_picture_alone_and_alike(content: dict[str, Any]) -> None:
+    pytest.importorskip("efficientnet_lite_pytorch")
+    pictures = np.random.default_rng(0).integers(0, 256, (3, 1, 20, 24), dtype=np.uint8)
+    embed = EfficientNetLite0()
+    together = embed(pictures)
+    assert together.shape == (3, 1280)
+    assert np.allclose(np.concatenate([embed(p[None]) for p in pictures]), together, atol=1e-4)
+    assert np.allclose(embed(np.repeat(pictures, 3, axis=1)), together, atol=1e-4)
+    assert np.allclose((together**2).mean(1), 1, atol=1e-4)
