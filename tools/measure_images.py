@@ -1,4 +1,4 @@
-"""Measures the recipes of pictures: `python tools/measure_images.py [protonet] [maml] [herlev]`."""
+"""Measures the recipes of pictures: `python tools/measure_images.py [protonet] [maml] [herlev] ...`."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from rich.console import Console
 
 from metadx.algorithms import TITLES, Algorithm, LinearProbe, as_predictor, build_algorithm
-from metadx.evaluation import Interval, Scores, difference, evaluate
+from metadx.evaluation import Interval, difference, evaluate
 from metadx.learners import NamedSettings, output_width
 from metadx.studies import (
     Contender,
@@ -125,52 +126,52 @@ def full() -> None:
         write_row(RESULTS, row)
 
 
-def herlev() -> None:
-    """Herlev after meta-training on other cells and tissues: every method on the same episodes."""
-    recipe = read_recipe(RECIPES / "herlev.yaml")
+def held_out(name: str) -> None:
+    """A data set after meta-training on others: every method on the same episodes."""
+    recipe = read_recipe(RECIPES / f"{name}.yaml")
     settings = recipe.evaluation
-    plan = Plan(settings.shots, 5, settings.query, settings.episodes, settings.tuning_tasks, settings.seed)
+    ways = settings.ways or 5
+    plan = Plan(settings.shots, ways, settings.query, settings.episodes, settings.tuning_tasks, settings.seed)
     pixels = build_problem(recipe)
     exam = draw_exam(pixels, plan)
-    outcomes: list[Outcome] = []
-    for name in ("protonet", "linear_probe"):
-        began = time.process_time()
-        made = _trained(name, recipe, pixels)
-        if name == recipe.algorithm.name:
-            outcomes.append(sit(_probe_on(made, pixels), exam))
-            row = Row(
-                id="herlev-seconds",
-                what="recipes/herlev.yaml, training, processor time of all cores",
-                metric="core-seconds",
-                value=time.process_time() - began,
-                n=1,
-                target=1200,
-                better="lower",
-                command="python tools/measure_images.py herlev",
-            )
-            write_row(RESULTS, row)
-        outcomes.append(sit(made, exam))
-    outcomes += [
-        sit(untrained(name, recipe, pixels), exam) for name in ("logistic_regression", "nearest_centroid")
-    ]
-    outcomes += _on_backbone(recipe, plan)
-    learned = [o for o in outcomes if o.contender.name in ("protonet", "protonet-probe", "linear_probe")]
-    chosen = recommend({k: {o.contender.name: o.validation[k] for o in learned} for k in plan.shots})
+    began = time.process_time()
+    prototypes = _trained("protonet", recipe, pixels)
+    seconds = time.process_time() - began
+    learned = [prototypes, _probe_on(prototypes, pixels), _trained("linear_probe", recipe, pixels)]
+    simple = [untrained(baseline, recipe, pixels) for baseline in ("logistic_regression", "nearest_centroid")]
+    outcomes = [sit(who, exam) for who in (*learned, *simple)] + _on_backbone(recipe, plan)
     for shots in plan.shots:
-        score = {o.contender.name: o.test[shots] for o in outcomes}
-        title = {o.contender.name: o.contender.title for o in outcomes}
         for outcome in outcomes:
-            _herlev(outcome.contender, shots, plan, score[outcome.contender.name])
-        gain = difference(score[chosen[shots]], score["logistic_regression"], "accuracy")
-        _write(
-            f"herlev-gain-{shots:02d}shot",
-            f"Herlev, 5-way {shots}-shot, {title[chosen[shots]]} from scratch (chosen on validation) against "
-            "logistic regression on pixels, paired",
-            "gain, points",
-            gain,
-            "herlev",
-            10.0 if shots == 5 else None,
-        )
+            _scored(name, outcome, shots, plan)
+        _gain(name, outcomes, [who.name for who in learned], shots, plan)
+    row = Row(
+        id=f"{name}-seconds",
+        what=f"recipes/{name}.yaml, training, processor time of all cores",
+        metric="core-seconds",
+        value=seconds,
+        n=1,
+        target=1200,
+        better="lower",
+        command=f"python tools/measure_images.py {name}",
+    )
+    write_row(RESULTS, row)
+
+
+def _gain(name: str, outcomes: Sequence[Outcome], learned: Sequence[str], shots: int, plan: Plan) -> None:
+    """The network from scratch that meta-validation chose, against logistic regression on pixels."""
+    scores = {o.contender.name: o.test[shots] for o in outcomes}
+    title = {o.contender.name: o.contender.title for o in outcomes}
+    tried = {k: {o.contender.name: o.validation[k] for o in outcomes} for k in plan.shots}
+    chosen = recommend({k: {n: v for n, v in tried[k].items() if n in learned} for k in plan.shots})[shots]
+    _write(
+        f"{name}-gain-{shots:02d}shot",
+        f"{name}, {plan.ways}-way {shots}-shot, {title[chosen]} from scratch (chosen on validation) against "
+        "logistic regression on pixels, paired",
+        "gain, points",
+        difference(scores[chosen], scores["logistic_regression"], "accuracy"),
+        name,
+        10.0 if (name, shots) == ("herlev", 5) else None,
+    )
 
 
 def _trained(name: str, recipe: Recipe, problem: Problem) -> Contender:
@@ -207,13 +208,15 @@ def _on_backbone(recipe: Recipe, plan: Plan) -> list[Outcome]:
     ]
 
 
-def _herlev(who: Contender, shots: int, plan: Plan, scores: Scores) -> None:
+def _scored(name: str, outcome: Outcome, shots: int, plan: Plan) -> None:
+    who = outcome.contender
+    metric = "auroc" if plan.ways == 2 else "accuracy"
     _write(
-        f"herlev-{who.name}-{shots:02d}shot",
-        f"{who.title} on Herlev, 5-way {shots}-shot, {plan.query} queries, inductive, unseen data set",
-        "accuracy, %",
-        scores.interval("accuracy"),
-        "herlev",
+        f"{name}-{who.name}-{shots:02d}shot",
+        f"{who.title} on {name}, {plan.ways}-way {shots}-shot, {plan.query} queries, inductive, unseen data set",
+        "AUROC, %" if metric == "auroc" else "accuracy, %",
+        outcome.test[shots].interval(metric),
+        name,
         None,
     )
 
@@ -225,7 +228,13 @@ def _write(id: str, what: str, metric: str, found: Interval, job: str, target: f
     print(f"{row.id}: {row.value}", flush=True)
 
 
-JOBS: dict[str, Callable[[], None]] = {"protonet": protonet, "maml": maml, "herlev": herlev, "full": full}
+HELD_OUT = ("herlev", "red-cells", "pneumonia")
+JOBS: dict[str, Callable[[], None]] = {
+    "protonet": protonet,
+    "maml": maml,
+    **{name: partial(held_out, name) for name in HELD_OUT},
+    "full": full,
+}
 
 
 def main(names: Sequence[str]) -> None:
