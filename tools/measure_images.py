@@ -45,6 +45,8 @@ PUBLISHED = {  # accuracy of the papers, whose splits are random characters, wit
     ("protonet", 20, 1): "96.0",
     ("protonet", 20, 5): "98.9",
     ("maml", 5, 1): "98.7±0.4",
+    ("fomaml", 5, 1): "98.3±0.5",
+    ("reptile", 5, 1): "95.39±0.09",
 }
 FULL = ("maml", "fomaml", "anil", "reptile", "protonet")
 
@@ -56,12 +58,17 @@ def protonet() -> None:
         _omniglot("protonet", run, problem, built, ways, shots, 15, target)
 
 
-def maml() -> None:
-    """MAML on Omniglot: as published (transductive, one query per character), and one case at a time."""
-    run, problem, built = _train("omniglot-maml", target=2400)
-    _omniglot("maml", run, problem, built, 5, 1, 1, 95.0)
-    inductive = dataclasses.replace(built, transductive=False)  # type: ignore[type-var]
-    _omniglot("maml", run, problem, inductive, 5, 1, 15, 91.0)
+def by_gradient(name: str, transductive: float | None = None, inductive: float | None = None) -> None:
+    """MAML and its kin on Omniglot: as published (transductive, one query per character), and one case at a time.
+
+    Args:
+        transductive, inductive: targets.
+    """
+    run, problem, built = _train(f"omniglot-{name}", target=2400)
+    if built.transductive:
+        _omniglot(name, run, problem, built, 5, 1, 1, transductive)
+        built = dataclasses.replace(built, transductive=False)  # type: ignore[type-var]
+    _omniglot(name, run, problem, built, 5, 1, 15, inductive)
 
 
 def _train(name: str, target: float) -> tuple[Run, Problem, Algorithm]:
@@ -103,7 +110,7 @@ def _omniglot(
     beside = f"; published {published}" if published else ""
     _write(
         f"omniglot-{name}-{ways:02d}way-{shots:02d}shot-{mode}",
-        f"{TITLES[name]} on Omniglot, {ways}-way {shots}-shot, {query} queries, {mode}, {ALPHABETS}{beside}",
+        f"{run.recipe.title}, {ways}-way {shots}-shot, {query} queries, {mode}, {ALPHABETS}{beside}",
         "accuracy, %",
         scores.interval("accuracy"),
         name,
@@ -231,7 +238,8 @@ def _write(id: str, what: str, metric: str, found: Interval, job: str, target: f
 HELD_OUT = ("herlev", "red-cells", "pneumonia")
 JOBS: dict[str, Callable[[], None]] = {
     "protonet": protonet,
-    "maml": maml,
+    "maml": partial(by_gradient, "maml", 95.0, 91.0),
+    **{name: partial(by_gradient, name) for name in ("fomaml", "anil", "reptile")},
     **{name: partial(held_out, name) for name in HELD_OUT},
     "full": full,
 }
