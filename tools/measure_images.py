@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-from metadx.algorithms import TITLES, Algorithm, LinearProbe, as_predictor, build_algorithm
+from metadx.algorithms import ALGORITHMS, TITLES, Algorithm, LinearProbe, as_predictor, build_algorithm
 from metadx.evaluation import Interval, difference, evaluate
 from metadx.learners import NamedSettings, output_width
 from metadx.studies import (
@@ -48,6 +48,7 @@ PUBLISHED = {  # accuracy of the papers, whose splits are random characters, wit
     ("fomaml", 5, 1): "98.3±0.5",
     ("reptile", 5, 1): "95.39±0.09",
 }
+_CASES = 64
 FULL = ("maml", "fomaml", "anil", "reptile", "protonet")
 
 
@@ -182,6 +183,9 @@ def _gain(name: str, outcomes: Sequence[Outcome], learned: Sequence[str], shots:
 
 
 def _trained(name: str, recipe: Recipe, problem: Problem) -> Contender:
+    if ALGORITHMS[name].consumes == "cases":  # a batch of four is one of tasks; of cases it takes more
+        training = recipe.training.model_copy(update={"meta_batch": _CASES})
+        recipe = recipe.model_copy(update={"training": training})
     trained = train_one(NamedSettings(name=name), recipe, problem, console=CONSOLE)
     return contender(name, trained.algorithm, trained.params, trained.state)
 
