@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from metadx.errors import UserError
-from metadx.studies import Run, load_run, parse_recipe, train_recipe, write_whole
+from metadx.studies import Run, load_run, parse_recipe, train_recipe
 from metadx.studies.runs import load_tensors, save_tensors
 from studies.making import recipe, write_table
 
@@ -31,15 +31,6 @@ def copy(run: Run, tmp_path: Path) -> Path:
     for name in ("recipe.yaml", "model.safetensors", "run.json"):
         (folder / name).write_bytes((run.folder / name).read_bytes())
     return folder
-
-
-def test_a_text_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
-    path = tmp_path / "a.json"
-    write_whole(path, "old")
-    with pytest.raises(UnicodeEncodeError):
-        write_whole(path, "new \ud800")
-    assert path.read_text() == "old"
-    assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
 
 
 def test_tensors_come_back_as_they_were(tmp_path: Path) -> None:

@@ -16,12 +16,12 @@ import pytest
 import torch
 
 from metadx.algorithms import ANIL, MAML, Algorithm, FineTune, MetaLogistic, ProtoNet, Reptile
+from metadx.durable import DiskFull
 from metadx.errors import Interrupted, UserError
 from metadx.training import (
     Checkpoint,
     Checkpointer,
     Damaged,
-    DiskFull,
     Record,
     TrainingSettings,
     feed_for,

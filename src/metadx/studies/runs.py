@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,13 +16,14 @@ from safetensors.torch import save
 
 from metadx import __version__
 from metadx.cases import Inputs, inputs_from_parts, inputs_to_parts, storable
+from metadx.durable import write_durably
 from metadx.errors import UserError
-from metadx.learners import Tensors
+from metadx.learners import BACKBONES, Tensors
 from metadx.studies.hardware import hardware
 from metadx.studies.problem import Problem
 from metadx.studies.recipe import Recipe, parse_recipe
-from metadx.tasks import ConditionSource
-from metadx.training import Trained, write_durably
+from metadx.tasks import ConditionSource, PatientSource
+from metadx.training import Trained
 
 RECIPE, MODEL, SUMMARY, METRICS = "recipe.yaml", "model.safetensors", "run.json", "metrics.jsonl"
 INPUTS = "inputs.safetensors"
@@ -38,16 +38,6 @@ class Run:
     params: Tensors
     state: Tensors
     summary: dict[str, Any]
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Writes a text file; at no moment does half of it stand at `path`."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        beside.write_text(text, encoding="utf-8")
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def save_recipe(folder: Path, recipe: Recipe) -> None:
@@ -118,7 +108,9 @@ def fingerprints(problem: Problem) -> dict[str, list[str]]:
         "test": problem.splits.test,
     }
     return {
-        name: [s.cases.fingerprint() for s in side.sources() if isinstance(s, ConditionSource)]
+        name: [
+            s.cases.fingerprint() for s in side.sources() if isinstance(s, ConditionSource | PatientSource)
+        ]
         for name, side in sides.items()
     }
 
@@ -144,7 +136,8 @@ def load_inputs(run: Run) -> Inputs:
     try:
         with safe_open(str(path), framework="numpy") as file:
             plain = json.loads(file.metadata()["inputs"])
-            return inputs_from_parts(plain, {name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        return inputs_from_parts(plain, arrays, BACKBONES)
     except (OSError, ValueError, KeyError, TypeError, RecursionError, SafetensorError) as error:
         raise _damaged(run.folder, error) from error
 

@@ -9,7 +9,6 @@ from metadx.training.checkpoint import (
     write_checkpoint,
 )
 from metadx.training.checkpointer import Checkpointer, stop_signals
-from metadx.training.durable import NO_ROOM, DiskFull, sync, write_durably
 from metadx.training.feed import Feed, feed_for, pooled_cases, pooled_classes
 from metadx.training.listeners import metrics_file, progress_bar, tensorboard
 from metadx.training.meta_optim import MetaOptim, compute_meta_loss
@@ -18,11 +17,9 @@ from metadx.training.standing import Record
 from metadx.training.trainer import Diverged, Listener, Trained, train, validate
 
 __all__ = [
-    "NO_ROOM",
     "Checkpoint",
     "Checkpointer",
     "Damaged",
-    "DiskFull",
     "Diverged",
     "Feed",
     "Listener",
@@ -40,10 +37,8 @@ __all__ = [
     "read_checkpoint",
     "remove_checkpoints",
     "stop_signals",
-    "sync",
     "tensorboard",
     "train",
     "validate",
     "write_checkpoint",
-    "write_durably",
 ]

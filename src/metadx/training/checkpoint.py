@@ -11,9 +11,9 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
+from metadx.durable import write_durably
 from metadx.errors import UserError
 from metadx.learners import Tensors
-from metadx.training.durable import write_durably
 
 LATEST, BEFORE = "checkpoint.safetensors", "checkpoint.previous.safetensors"
 

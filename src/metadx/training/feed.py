@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 
 from metadx.algorithms import Algorithm
 from metadx.errors import UserError
-from metadx.tasks import ConditionSource, Examples, MetaDataset, Task, make_examples
+from metadx.tasks import ConditionSource, Examples, MetaDataset, PatientSource, Task, make_examples
 
 Feed = Callable[[np.random.Generator, int], Task | Examples]
 """Draws a batch of the given size."""
@@ -21,11 +21,14 @@ def feed_for(algorithm: Algorithm, dataset: MetaDataset) -> Feed:
 
 
 def pooled_cases(dataset: MetaDataset) -> Feed:
-    """Batches of cases of all conditions of a split, each condition equally often.
+    """Batches of cases of a split: each condition equally often, or where tasks are by patient each patient.
 
     Raises:
-        UserError: the split has no conditions to pool.
+        UserError: the split has neither.
     """
+    by_patient = [s for s in dataset.sources() if isinstance(s, PatientSource)]
+    if by_patient:
+        return _of_patients(by_patient)
     sources = [s for s in dataset.sources() if isinstance(s, ConditionSource)]
     if not sources:
         raise UserError(
@@ -40,7 +43,24 @@ def pooled_cases(dataset: MetaDataset) -> Feed:
     def draw(rng: np.random.Generator, size: int) -> Examples:
         label = rng.integers(0, len(pools), size)
         inputs = [pools[y][0].inputs(rng.choice(pools[y][1], 1)) for y in label]
-        return make_examples(torch.cat(inputs), torch.from_numpy(label), len(pools))
+        x = torch.cat(inputs)
+        x = x if dataset.augment is None else dataset.augment(x, rng)
+        return make_examples(x, torch.from_numpy(label), len(pools))
+
+    return draw
+
+
+def _of_patients(sources: Sequence[PatientSource]) -> Feed:
+    everyone = [(source, patient) for source in sources for patient in sorted(source.patients())]
+
+    def draw(rng: np.random.Generator, size: int) -> Examples:
+        parts = []
+        for at, count in zip(
+            *np.unique(rng.integers(0, len(everyone), size), return_counts=True), strict=True
+        ):
+            source, patient = everyone[at]
+            parts.append(source.examples(rng.choice(source.rows(patient), count)))
+        return Examples(*(torch.cat(column) for column in zip(*parts, strict=True)))
 
     return draw
 

@@ -21,10 +21,12 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from metadx.durable import NO_ROOM, DiskFull
 from metadx.errors import Interrupted, UserError
-from metadx.training.durable import NO_ROOM, DiskFull
 from metadx.training.standing import Record
 from metadx.training.trainer import Listener
+
+_PATIENCE = 5.0  # seconds
 
 
 @contextmanager
@@ -131,9 +133,15 @@ def tensorboard(folder: Path, *, done: int | None = None) -> Iterator[Listener]:
     with _quiet_when_full():
         try:
             yield listen
-        except (OSError, DiskFull):
+        except (
+            OSError,
+            DiskFull,
+        ):  # its queue may wait for ever for room, and its thread must not fail later
+            closing = threading.Thread(target=writer.close, daemon=True)
+            closing.start()
+            closing.join(_PATIENCE)
             raise
         except (Exception, Interrupted):
             writer.close()
             raise
-        writer.close()  # not after a signal that nobody noted, or for a full disk: its queue may wait for ever
+        writer.close()  # not after a signal that nobody noted

@@ -46,6 +46,11 @@ def write_durably(path: Path, content: bytes, keep: Path | None = None) -> None:
         beside.unlink(missing_ok=True)
 
 
+def write_text(path: Path, text: str) -> None:
+    """Replaces a text file as `write_durably` does; what is no character is written as `?`."""
+    write_durably(path, text.encode("utf-8", "replace"))
+
+
 def sync(path: Path) -> None:
     """Waits until the disk has what was written to a file or a folder."""
     descriptor = os.open(path, os.O_RDONLY)
