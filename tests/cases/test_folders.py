@@ -50,7 +50,7 @@ def test_classes_may_be_called_like_splits(tmp_path: Path) -> None:
 def test_leftovers_of_other_systems_are_ignored_and_other_files_noted(tmp_path: Path) -> None:
     put(tmp_path, "a/1.png", "b/2.png", "__MACOSX/a/._1.png", ".hidden/3.png", "a/.DS_Store.png")
     (tmp_path / "README.txt").write_text("hello")
-    (tmp_path / "a" / "scan.dcm").write_text("not read")
+    (tmp_path / "a" / "scan.raw").write_text("not read")
     cases = read_folders(tmp_path, patients=EVERY_CASE_ITS_OWN_PATIENT)
     assert len(cases) == 2
     assert any(note.startswith("2 other files were left out") for note in cases.provenance.notes)
@@ -79,7 +79,7 @@ def test_bad_layouts_are_refused(tmp_path: Path) -> None:
     put(tmp_path, "a/1.png")
     assert "at least two conditions" in refusal(tmp_path)
     (tmp_path / "b").mkdir()
-    assert "no PNG, JPEG or TIFF pictures" in refusal(tmp_path)
+    assert "no PNG, JPEG, TIFF or DICOM pictures" in refusal(tmp_path)
     put(tmp_path, "b/deep/1.png")
     assert "holds the folder 'deep'" in refusal(tmp_path)
 

@@ -25,15 +25,23 @@ from metadx.errors import UserError
 )
 def test_a_table_s_transform_comes_back(x: Any) -> None:
     inputs = Inputs("table", tuple(f"c{i}" for i in range(x.shape[1])), fit_table(x))
-    again = inputs_from_parts(*inputs_to_parts(inputs))
+    again = inputs_from_parts(*inputs_to_parts(inputs), {})
     assert again.features == inputs.features
     np.testing.assert_array_equal(again.transform(x), inputs.transform(x))
     assert inputs_to_parts(again)[0] == inputs_to_parts(inputs)[0]
 
 
+def test_genes_are_columns_of_a_table_and_stay_genomics() -> None:
+    inputs = Inputs("genomics", ("TP53", "BRCA1"), fit_table(np.arange(6.0).reshape(3, 2)))
+    again = inputs_from_parts(*inputs_to_parts(inputs), {})
+    assert again.modality == "genomics"
+    assert again.rows
+    assert not Inputs("image", (), Pixels((1, 4, 4))).rows
+
+
 def test_a_picture_s_transform_comes_back() -> None:
     inputs = Inputs("image", (), Pixels((3, 4, 5)), bits=12)
-    assert inputs_from_parts(*inputs_to_parts(inputs)) == inputs
+    assert inputs_from_parts(*inputs_to_parts(inputs), {}) == inputs
 
 
 @pytest.mark.parametrize(
@@ -51,7 +59,7 @@ def test_a_picture_s_transform_comes_back() -> None:
 def test_parts_of_pictures_that_do_not_fit(changes: dict[str, Any]) -> None:
     plain, held = inputs_to_parts(Inputs("image", (), Pixels((1, 4, 4))))
     with pytest.raises((KeyError, TypeError, ValueError)):
-        inputs_from_parts(plain | changes, held)
+        inputs_from_parts(plain | changes, held, {})
 
 
 def test_a_transform_that_is_no_arrays() -> None:

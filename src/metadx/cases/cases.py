@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -46,8 +46,13 @@ class Cases:
         provenance: source, licence, checksum, preprocessing.
         site: where the case was observed, shape (cases,), text, or None.
         time: when it was observed, shape (cases,), sortable, or None.
+        reach: how far before and after its time a case's window and target reach, in units of `time`.
         features: the name of each column of a table; empty otherwise.
         name: what the source calls each case, such as a picture's path, shape (cases,), text, or None.
+        group: what each case is about besides its condition, such as the gene of a variant, shape (cases,), text,
+            or None. Tasks along genes are drawn from it; cases of no group have "".
+        details: what else the source tells of each case, such as the view of a radiograph, by name; each of shape
+            (cases,), text.
 
     Raises:
         UserError: the arrays are empty, not aligned, hold NaN labels or labels that `classes` does not name.
@@ -63,13 +68,16 @@ class Cases:
     time: NDArray[Any] | None = None
     features: tuple[str, ...] = field(default=())
     name: NDArray[np.str_] | None = None
+    group: NDArray[np.str_] | None = None
+    details: Mapping[str, NDArray[np.str_]] = field(default_factory=dict)
+    reach: tuple[float, float] = (0.0, 0.0)
 
     def __post_init__(self) -> None:
         n = len(self.x)
         if n == 0:
             raise UserError(f"{self.provenance.source}: no cases. Give at least one labelled case.")
-        for name in ("y", "patient", "site", "time", "name"):
-            column = getattr(self, name)
+        columns = {name: getattr(self, name) for name in ("y", "patient", "site", "time", "name", "group")}
+        for name, column in {**columns, **self.details}.items():
             if column is not None and len(column) != n:
                 raise UserError(
                     f"{self.provenance.source}: {n} cases but {len(column)} values of '{name}'. "
@@ -107,6 +115,8 @@ class Cases:
             site=None if self.site is None else self.site[at],
             time=None if self.time is None else self.time[at],
             name=None if self.name is None else self.name[at],
+            group=None if self.group is None else self.group[at],
+            details={name: column[at] for name, column in self.details.items()},
         )
 
     def of_conditions(self, names: Sequence[str]) -> Cases:

@@ -7,14 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from metadx.cases.cases import Cases
+from metadx.cases.clinical import read_arff, read_heart_disease
 from metadx.cases.dataset import DataSet, entries, entry
 from metadx.cases.folders import read_folders
+from metadx.cases.genomics import read_anndata, read_clinvar_conflicting, read_expression, read_windows
 from metadx.cases.holdings import Holding, cache_folder, find
 from metadx.cases.medmnist import read_medmnist
 from metadx.cases.omniglot import read_omniglot
 from metadx.cases.packed import read_packed
 from metadx.cases.pictures import Size
 from metadx.cases.resize import resize_cases
+from metadx.cases.signals import read_beats, read_glucose, read_visits
 from metadx.cases.thyroid import read_thyroid
 from metadx.errors import MissingData, UserError
 
@@ -130,6 +133,24 @@ def _read(data_set: DataSet, path: Path, patients: str | None, size: Size | None
                 return read_folders(path, **options)
             case "packed":
                 return read_packed(path, **options)
+            case "beats":
+                return read_beats(path, **options)
+            case "visits":
+                return read_visits(path, **options)
+            case "glucose":
+                return read_glucose(path, **options)
+            case "expression":
+                return read_expression(path, **options)
+            case "anndata":
+                return read_anndata(path, **options)
+            case "clinvar":
+                return read_clinvar_conflicting(path)
+            case "windows":
+                return read_windows(path)
+            case "arff":
+                return read_arff(path, **options)
+            case "heart_disease":
+                return read_heart_disease(path)
     except MemoryError as why:
         raise UserError(
             f"{data_set.name}: {data_set.size} do not fit into memory. Use another machine."

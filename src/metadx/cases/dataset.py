@@ -40,6 +40,24 @@ class AlteredCopy(BaseModel):
     complete: bool = False
 
 
+class FileList(BaseModel):
+    """Official files by a list of SHA-256 sums beside the catalogue, and the address they all lie at."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    sums: str
+    address: str
+
+    def files(self) -> tuple[OfficialFile, ...]:
+        """The files of the list, in its order."""
+        text = _beside(self.sums)
+        rows = (line.split() for line in text.splitlines())
+        return tuple(
+            OfficialFile(name=name, checksum=f"sha256:{digest}", url=self.address + name)
+            for digest, name in rows
+        )
+
+
 class DataSet(BaseModel):
     """One data set: what it is, where its source and copies are, and how it is read.
 
@@ -62,7 +80,22 @@ class DataSet(BaseModel):
     citation: str
     patients: str
     patient_ids: bool = True
-    reader: Literal["thyroid", "omniglot", "medmnist", "folders", "packed"]
+    reader: Literal[
+        "thyroid",
+        "omniglot",
+        "medmnist",
+        "folders",
+        "packed",
+        "beats",
+        "glucose",
+        "visits",
+        "expression",
+        "anndata",
+        "clinvar",
+        "windows",
+        "arff",
+        "heart_disease",
+    ]
     installed: bool = False
     folder: str
     files: tuple[OfficialFile, ...] = ()
@@ -86,8 +119,21 @@ class DataSet(BaseModel):
 @functools.cache
 def entries() -> dict[str, DataSet]:
     """Every data set of the catalogue, by name."""
-    text = importlib.resources.files("metadx.cases").joinpath("catalogue.yaml").read_text(encoding="utf-8")
-    return {name: DataSet(name=name, **fields) for name, fields in yaml.safe_load(text).items()}
+    return {
+        name: _data_set(name, fields) for name, fields in yaml.safe_load(_beside("catalogue.yaml")).items()
+    }
+
+
+def _data_set(name: str, fields: dict[str, Any]) -> DataSet:
+    listed = fields.pop("listed", None)
+    if listed is not None:
+        fields["files"] = FileList(**listed).files()
+    return DataSet(name=name, **fields)
+
+
+def _beside(name: str) -> str:
+    """A text file that lies beside the catalogue."""
+    return importlib.resources.files("metadx.cases").joinpath(name).read_text(encoding="utf-8")
 
 
 def entry(name: str) -> DataSet:

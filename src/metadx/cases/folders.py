@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from metadx.cases.cases import Cases, Provenance
+from metadx.cases.dicom.told import told_by_headers
+from metadx.cases.kinds import is_picture
 from metadx.cases.labels import number_classes
 from metadx.cases.patients import VOUCHED, from_pattern, vouched
 from metadx.cases.pictures import Size, describe_reading, read_pictures
 from metadx.errors import UserError
 
-PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 SPLIT_NAMES = ("train", "training", "val", "valid", "validation", "test", "testing")
 
 
@@ -31,9 +32,11 @@ def read_folders(
     Where the first folders are splits (train, val, test), the class folders below them are merged, and a note
     says so: metadx makes its own splits, of which no two share a patient.
 
+    DICOM files may have any suffix or none; their headers tell patients (unless a pattern does), days and details.
+
     Args:
         path: the folder.
-        patients: `EVERY_CASE_ITS_OWN_PATIENT`, for pictures whose names carry no patient id.
+        patients: `EVERY_CASE_ITS_OWN_PATIENT`, for pictures whose names and headers carry no patient id.
         patient_pattern: a regular expression whose group 1 is the patient id in a file's name.
         size, channels, bits: as in `read_picture`.
 
@@ -49,12 +52,16 @@ def read_folders(
     found, notes = _find(root)
     labels, classes = number_classes([folder.name for folder, _ in found], str(root))
     names = [file.name for _, file in found]
-    if patient_pattern is None:
+    told = told_by_headers([file for _, file in found])
+    notes += told.notes
+    if patient_pattern is not None:
+        patient = from_pattern(names, patient_pattern, str(root))
+    elif told.patient is not None:
+        patient = told.patient
+    else:
         mend = "Give a patient pattern, such as '^(p[0-9]+)_', that finds the patient in a file's name"
         patient = vouched(patients, len(found), str(root), otherwise=mend)
         notes += (VOUCHED,)
-    else:
-        patient = from_pattern(names, patient_pattern, str(root))
     x = read_pictures([file for _, file in found], size=size, channels=channels, bits=bits)
     digest = hashlib.sha256()
     for folder, file in found:
@@ -72,6 +79,8 @@ def read_folders(
             preprocessing=describe_reading(size, channels, bits),
             notes=notes,
         ),
+        time=told.time,
+        details=told.details,
         name=np.asarray([file.relative_to(root).as_posix() for _, file in found], dtype=np.str_),
     )
 
@@ -115,10 +124,12 @@ def _pictures(folder: Path) -> list[tuple[Path, Path]]:
     if nested:
         raise UserError(f"{folder}: holds the folder '{nested[0].name}'. Put its pictures directly into it.")
     files = sorted(file for file in folder.iterdir() if file.is_file() and not file.name.startswith("."))
-    pictures = [file for file in files if file.suffix.lower() in PICTURE_SUFFIXES]
+    pictures = [file for file in files if is_picture(file)]
     if not pictures:
         other = f" but {len(files)} other files, such as {files[0].name}" if files else ""
-        raise UserError(f"{folder}: no PNG, JPEG or TIFF pictures{other}. Add some or remove the folder.")
+        raise UserError(
+            f"{folder}: no PNG, JPEG, TIFF or DICOM pictures{other}. Add some or remove the folder."
+        )
     return [(folder, file) for file in pictures]
 
 

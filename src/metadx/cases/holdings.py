@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from metadx.cases.dataset import DataSet
-from metadx.cases.folders import PICTURE_SUFFIXES
+from metadx.cases.kinds import PICTURE_SUFFIXES
 from metadx.cases.thyroid import embedded_thyroid
 from metadx.errors import UserError
 

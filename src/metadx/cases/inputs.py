@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from metadx.cases.cases import Modality
 from metadx.cases.pictures import MAX_PIXELS
-from metadx.cases.preprocess import Pixels, TableTransform, Transform
+from metadx.cases.preprocess import PictureTransform, Pixels, TableTransform, Transform
 from metadx.errors import UserError
 
 Arrays = dict[str, NDArray[Any]]
@@ -32,10 +33,22 @@ class Inputs:
     transform: Transform
     bits: int | None = None
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one observation."""
+        if isinstance(self.transform, PictureTransform):
+            return self.transform.pictures
+        return (len(self.features),) if self.rows else self.transform.shape
+
+    @property
+    def rows(self) -> bool:
+        """Whether an observation is a row of columns with names."""
+        return isinstance(self.transform, TableTransform)
+
 
 def storable(inputs: Inputs) -> bool:
     """Whether `inputs_to_parts` can take them apart."""
-    return isinstance(inputs.transform, Pixels | TableTransform)
+    return isinstance(inputs.transform, PictureTransform | TableTransform)
 
 
 def inputs_to_parts(inputs: Inputs) -> tuple[dict[str, Any], Arrays]:
@@ -46,8 +59,8 @@ def inputs_to_parts(inputs: Inputs) -> tuple[dict[str, Any], Arrays]:
         "bits": inputs.bits,
     }
     transform = inputs.transform
-    if isinstance(transform, Pixels):
-        return plain | {"transform": "pixels", "shape": list(transform.shape)}, {}
+    if isinstance(transform, PictureTransform):
+        return plain | {"transform": transform.name, "shape": list(transform.pictures)}, {}
     if not isinstance(transform, TableTransform):
         raise UserError(
             f"a {type(transform).__name__} cannot be stored; use a table's or a picture's transform"
@@ -60,21 +73,28 @@ def inputs_to_parts(inputs: Inputs) -> tuple[dict[str, Any], Arrays]:
     return plain | {"transform": "table"}, arrays
 
 
-def inputs_from_parts(plain: dict[str, Any], arrays: Arrays) -> Inputs:
+def inputs_from_parts(
+    plain: dict[str, Any], arrays: Arrays, backbones: Mapping[str, Callable[[tuple[int, ...]], Transform]]
+) -> Inputs:
     """What `inputs_to_parts` took apart.
+
+    Args:
+        plain, arrays: the parts.
+        backbones: makers of frozen networks by name, from the shape of a picture.
 
     Raises:
         KeyError, TypeError, ValueError: the parts do not fit together.
     """
     features, bits = tuple(plain["features"]), plain["bits"]
-    if plain["transform"] == "pixels":
-        pixels = Pixels(tuple(int(side) for side in plain["shape"]))
-        channels, height, width = pixels.shape
+    if plain["transform"] != "table":
+        pictures = tuple(int(side) for side in plain["shape"])
+        channels, height, width = pictures
         if min(channels, height, width) < 1 or height * width > MAX_PIXELS:
-            raise ValueError(f"pictures of shape {pixels.shape}")
+            raise ValueError(f"pictures of shape {pictures}")
         if plain["modality"] != "image" or features or bits not in (None, *range(8, 17)):
             raise ValueError("pictures with the parts of a table")
-        return Inputs("image", (), pixels, bits)
+        makers: Mapping[str, Any] = {Pixels.name: Pixels, **backbones}
+        return Inputs("image", (), makers[plain["transform"]](pictures), bits)
     ends = np.cumsum(arrays["sorted_lengths"])
     transform = TableTransform(
         log=arrays["log"].astype(bool),
@@ -85,10 +105,11 @@ def inputs_from_parts(plain: dict[str, Any], arrays: Arrays) -> Inputs:
         flagged=arrays["flagged"],
         rate=arrays["rate"],
     )
-    if plain["modality"] != "table" or not all(isinstance(name, str) for name in features):
+    modality = plain["modality"]
+    if modality not in ("table", "genomics") or not all(isinstance(name, str) for name in features):
         raise ValueError("a table with the parts of pictures")
     _check_table(transform, arrays["sorted_lengths"], len(features), len(set(features)))
-    return Inputs("table", features, transform)
+    return Inputs(modality, features, transform)
 
 
 def _check_table(t: TableTransform, lengths: NDArray[Any], columns: int, names: int) -> None:

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metadx.cases.columns import is_missing, numbers
-from metadx.cases.folders import PICTURE_SUFFIXES, read_folders
+from metadx.cases.folders import read_folders
 from metadx.cases.inputs import Inputs
+from metadx.cases.kinds import is_picture
 from metadx.cases.pictures import read_pictures
-from metadx.cases.preprocess import Pixels
 from metadx.cases.tables import Columns, inside_folder, parse_table
 from metadx.errors import UserError, nearest
 
@@ -41,7 +41,7 @@ def read_observations(path: str | Path, inputs: Inputs) -> Observations:
             the file refuses.
     """
     path = Path(path)
-    if path.is_dir() or path.suffix.lower() in PICTURE_SUFFIXES:
+    if path.is_dir() or is_picture(path):
         if inputs.modality != "image":
             raise UserError(f"{path}: pictures, but the model takes {inputs.modality} cases. Give a CSV.")
         return _folder(path, inputs) if path.is_dir() else _pictures([path], [path.name], inputs)
@@ -66,7 +66,7 @@ def read_observations(path: str | Path, inputs: Inputs) -> Observations:
 
 def _folder(path: Path, inputs: Inputs) -> Observations:
     inside = [p for p in sorted(path.iterdir()) if not p.name.startswith(".")]
-    flat = [p for p in inside if p.suffix.lower() in PICTURE_SUFFIXES and p.is_file()]
+    flat = [p for p in inside if p.is_file() and is_picture(p)]
     folders = [p.name for p in inside if p.is_dir() and p.name != "__MACOSX"]
     if flat and folders:
         raise UserError(
@@ -88,8 +88,7 @@ def _pictures(paths: list[Path], names: list[str], inputs: Inputs) -> Observatio
 
 
 def _size(inputs: Inputs) -> tuple[tuple[int, int], int]:
-    assert isinstance(inputs.transform, Pixels)
-    channels, height, width = inputs.transform.shape
+    channels, height, width = inputs.shape
     return (height, width), channels
 
 

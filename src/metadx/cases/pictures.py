@@ -1,4 +1,4 @@
-"""Reading pictures (PNG, JPEG, TIFF) to uint8 arrays, refusing what would be read wrongly."""
+"""Reading pictures (PNG, JPEG, TIFF, DICOM) to uint8 arrays, refusing what would be read wrongly."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from metadx.cases.kinds import read_as_dicom
 from metadx.errors import UserError
 
 MAX_PIXELS = 100_000_000
@@ -30,7 +31,7 @@ def read_picture(
     """One picture as uint8, shape (channels, height, width): 1 channel if it is grey, 3 if it has colours.
 
     Args:
-        path: a PNG, JPEG or TIFF file.
+        path: a PNG, JPEG, TIFF or DICOM file; DICOM as `metadx.cases.dicom.read_dicom` shows it.
         size: pixels to resize to (bilinear, antialiased); as it is by default.
         channels: 1 makes it grey, 3 gives grey three equal channels; as it is by default.
         bits: how many bits of a 16-bit grey picture hold values, which are scaled to 8; 16 by default.
@@ -97,6 +98,11 @@ def describe_reading(size: Size | None, channels: int | None, bits: int | None) 
 
 def _decode(path: Path) -> NDArray[np.uint8] | NDArray[np.uint16]:
     """The file's own values: (height, width) grey, uint8 or uint16, or (height, width, 3) colour, uint8."""
+    if read_as_dicom(path):
+        from metadx.cases.dicom.pixels import read_dicom
+
+        shown = read_dicom(path)
+        return shown[0] if len(shown) == 1 else np.ascontiguousarray(shown.transpose(1, 2, 0))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -109,7 +115,9 @@ def _decode(path: Path) -> NDArray[np.uint8] | NDArray[np.uint16]:
     except FileNotFoundError as why:
         raise UserError(f"{path}: no such picture. Mend the path or add the file.") from why
     except UnidentifiedImageError as why:
-        raise UserError(f"{path}: not a PNG, JPEG or TIFF picture. Replace it or leave it out.") from why
+        raise UserError(
+            f"{path}: not a PNG, JPEG, TIFF or DICOM picture. Replace it or leave it out."
+        ) from why
     except Image.DecompressionBombError as why:
         raise UserError(f"{path}: {why}. Make the picture smaller.".replace("\n", " ")) from why
     except Exception as why:  # decoders of hostile bytes raise nearly anything

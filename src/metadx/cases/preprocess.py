@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,15 +25,50 @@ class Transform(Protocol):
     def __call__(self, x: NDArray[Any]) -> NDArray[np.float32]: ...
 
 
+@runtime_checkable
+class PictureTransform(Transform, Protocol):
+    """A transform of pictures that is known by its name and the pictures it takes, and by nothing else.
+
+    `pictures` is (channels, height, width) of one of them.
+    """
+
+    name: ClassVar[str]
+    pictures: tuple[int, ...]
+
+
 @dataclass(frozen=True)
 class Pixels:
     """Scales uint8 pixels to 0..1; other dtypes only change to float32."""
 
-    shape: tuple[int, ...]
+    name: ClassVar[str] = "pixels"
+
+    pictures: tuple[int, ...]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.pictures
 
     def __call__(self, x: NDArray[Any]) -> NDArray[np.float32]:
         scale = np.float32(255.0) if x.dtype == np.uint8 else np.float32(1.0)
         return x.astype(np.float32) / scale
+
+
+@dataclass(frozen=True)
+class SignalTransform:
+    """Standardises every channel of signals by one mean and one deviation over all samples.
+
+    Args:
+        mean, std: of each channel, shape (channels,).
+        shape: (channels, samples).
+    """
+
+    mean: NDArray[np.float64]
+    std: NDArray[np.float64]
+    shape: tuple[int, ...]
+
+    def __call__(self, x: NDArray[Any]) -> NDArray[np.float32]:
+        scaled: NDArray[np.float32] = ((x - self.mean[:, None]) / self.std[:, None]).astype(np.float32)
+        return scaled
 
 
 class Column(NamedTuple):
@@ -108,10 +143,18 @@ class TableTransform:
 
 
 def fit_transform(cases: Cases) -> Transform:
-    """The transform that suits the cases' modality, fitted on them alone."""
-    if cases.modality == "table":
+    """The transform that suits the cases, fitted on them alone: a table's wherever the columns have names."""
+    if cases.modality == "table" or cases.features:
         return fit_table(cases.x)
+    if cases.modality == "signal":
+        return fit_signal(cases.x)
     return Pixels(cases.x.shape[1:])
+
+
+def fit_signal(x: NDArray[Any]) -> SignalTransform:
+    """Fits a `SignalTransform` on signals `x`, shape (cases, channels, samples); a constant channel becomes 0."""
+    mean, std = x.mean((0, 2), dtype=np.float64), x.std((0, 2), dtype=np.float64)
+    return SignalTransform(mean, np.where(std > 1e-12, std, np.inf), x.shape[1:])
 
 
 def fit_table(x: NDArray[Any]) -> TableTransform:

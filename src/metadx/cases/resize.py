@@ -34,14 +34,15 @@ def resize_cases(cases: Cases, size: Size | None, channels: int | None) -> Cases
         return cases
     x = np.empty((len(cases), *wanted), dtype=np.uint8)
     for at, picture in enumerate(cases.x):
-        x[at] = _resized(picture, wanted)
+        x[at] = resized(picture, wanted)
     changed = describe_reading(None if wanted[1:] == shape[1:] else (height, width), channels, None)
     origin = cases.provenance
     done = replace(origin, preprocessing=(*origin.preprocessing, *changed))
     return replace(cases, x=x, provenance=done)
 
 
-def _resized(picture: NDArray[np.uint8], wanted: tuple[int, int, int]) -> NDArray[np.uint8]:
+def resized(picture: NDArray[np.uint8], wanted: tuple[int, int, int]) -> NDArray[np.uint8]:
+    """A picture, shape (channels, height, width), brought to the shape `wanted`."""
     channels, height, width = wanted
     image = Image.fromarray(
         picture[0] if len(picture) == 1 else np.ascontiguousarray(picture.transpose(1, 2, 0))

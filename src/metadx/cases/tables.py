@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from metadx.cases.cases import Cases, Provenance
 from metadx.cases.columns import encode, is_missing, numbers
+from metadx.cases.dicom.told import Told, told_by_headers
 from metadx.cases.labels import number_classes
 from metadx.cases.patients import VOUCHED, vouched
 from metadx.cases.pictures import Size, describe_reading, read_pictures
@@ -36,7 +37,7 @@ def read_table(
 
     A numeric column `target` in place of `label` makes it regression. Columns of numbers stay as they are,
     NaN where missing; text becomes columns such as `sex=F`. With `path`, cases are pictures, named relative
-    to the CSV's folder.
+    to the CSV's folder; what the CSV leaves out of patient and time, the headers of DICOM pictures tell.
 
     Args:
         path: the CSV: UTF-8, comma-separated, with a header line.
@@ -49,16 +50,11 @@ def read_table(
     file = Path(path)
     columns = parse_table(file)
     label, classes = _outcome(columns, file)
-    patient, notes = _patients(columns, patients, file)
+    pictures = _pictures(columns, file) if "path" in columns else []
+    told = told_by_headers(pictures)
+    patient, notes = _patients(columns, patients, told, file)
     features: tuple[str, ...] = ()
-    if "path" in columns:
-        beside = [name for name in columns if name not in ROLES]
-        if beside:
-            raise UserError(f"{file}: feature columns {_some(beside)} beside 'path'. Keep one or the other.")
-        pictures = [
-            inside_folder(file, str(text), row)
-            for row, text in enumerate(_filled(columns, "path", file), start=1)
-        ]
+    if pictures:
         x: NDArray[np.generic] = read_pictures(pictures, size=size, channels=channels, bits=bits)
         done = describe_reading(size, channels, bits)
     else:
@@ -69,10 +65,13 @@ def read_table(
         patient=patient,
         classes=classes,
         modality="image" if "path" in columns else "table",
-        provenance=Provenance(source=str(file), checksum=_sha256(file), preprocessing=done, notes=notes),
+        provenance=Provenance(
+            source=str(file), checksum=_sha256(file), preprocessing=done, notes=notes + told.notes
+        ),
         site=_filled(columns, "site", file).astype(np.str_) if "site" in columns else None,
-        time=_times(columns, file) if "time" in columns else None,
+        time=_times(columns, file) if "time" in columns else told.time,
         features=features,
+        details=told.details,
         name=columns["path"].astype(np.str_) if "path" in columns else None,
     )
 
@@ -135,12 +134,27 @@ def _outcome(columns: Columns, path: Path) -> tuple[NDArray[np.generic], tuple[s
     raise UserError(f"{path}: no column 'label' (found {_some(list(columns))}). Name the diagnosis 'label'.")
 
 
-def _patients(columns: Columns, words: str | None, path: Path) -> tuple[NDArray[np.str_], tuple[str, ...]]:
+def _patients(
+    columns: Columns, words: str | None, told: Told, path: Path
+) -> tuple[NDArray[np.str_], tuple[str, ...]]:
     if "patient" in columns:
         return _filled(columns, "patient", path).astype(np.str_), ()
+    if told.patient is not None:
+        return told.patient, ()
     count = len(next(iter(columns.values())))
     mend = f"There is no column 'patient' (found {_some(list(columns))}): add one"
     return vouched(words, count, str(path), otherwise=mend), (VOUCHED,)
+
+
+def _pictures(columns: Columns, path: Path) -> list[Path]:
+    """The picture of each row; there may be no features beside it."""
+    beside = [name for name in columns if name not in ROLES]
+    if beside:
+        raise UserError(f"{path}: feature columns {_some(beside)} beside 'path'. Keep one or the other.")
+    return [
+        inside_folder(path, str(text), row)
+        for row, text in enumerate(_filled(columns, "path", path), start=1)
+    ]
 
 
 def _filled(columns: Columns, name: str, path: Path) -> NDArray[np.object_]:

@@ -10,6 +10,7 @@ import numpy as np
 from torch import Tensor
 
 from metadx.errors import UserError
+from metadx.tasks.augment import Augment
 from metadx.tasks.source import Episode, Shape, TaskSource, bounds, draw_shots
 from metadx.tasks.task import Task, stack
 
@@ -32,6 +33,8 @@ class MetaDataset:
         batches: batches per pass when iterated.
         seed: of the passes.
         weights: how often each source is drawn from, relative to the others; equally by default.
+        augment: changes the inputs of what is drawn for training (`sample` and pooled cases), every case by
+            itself; `tasks` and `episodes`, which evaluation draws from, stay as they are.
     """
 
     def __init__(
@@ -44,6 +47,7 @@ class MetaDataset:
         batches: int = 100,
         seed: int = 0,
         weights: Sequence[float] | None = None,
+        augment: Augment | None = None,
     ) -> None:
         if split not in ("train", "validation", "test"):
             raise UserError(f"unknown split {split!r}; use 'train', 'validation' or 'test'")
@@ -52,6 +56,7 @@ class MetaDataset:
         self.batch_size = batch_size
         self.batches = batches
         self.seed = seed
+        self.augment = augment
         self._passes = 0
         self._given = list(sources)
         self._weights = None if weights is None else np.asarray(weights, dtype=float) / sum(weights)
@@ -85,8 +90,13 @@ class MetaDataset:
                 source, episode = self.draw(rng, fixed)
             except UserError:
                 source, episode = self.draw(rng, fewer)
-            drawn.append(source.task(episode))
+            drawn.append(self._augmented(source.task(episode), rng))
         return stack(drawn)
+
+    def _augmented(self, task: Task, rng: np.random.Generator) -> Task:
+        if self.augment is None:
+            return task
+        return Task(*(part._replace(x=self.augment(part.x, rng)) for part in task))
 
     def episodes(
         self, number: int, shape: Shape | None = None, seed: int = 0

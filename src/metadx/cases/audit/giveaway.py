@@ -21,6 +21,7 @@ _MOST = 20_000_000
 _LEVEL = 0.01
 _EXPECTED = 3
 _SERIOUS = 0.98
+_IDS = ("study", "series")
 
 
 class _Clue(NamedTuple):
@@ -31,7 +32,7 @@ class _Clue(NamedTuple):
 
 
 def give_aways(cases: Cases) -> Iterator[Leak]:
-    """The features, the site and the order of rows, each of which alone tells a condition nearly without error.
+    """The features, site, details and order of rows, each of which alone tells a condition nearly without error.
 
     A case is told by the nearest other cases in that feature alone; its own label is not used. What chance gives
     with so many features and conditions is taken into account. Where many features do so at once, as genes may,
@@ -95,6 +96,10 @@ def _columns(cases: Cases) -> Iterator[tuple[str, NDArray[np.float64]]]:
         yield "the order of the rows", np.arange(len(cases), dtype=np.float64)
     if cases.site is not None and len(np.unique(cases.site)) > 1:
         yield "the site", np.unique(cases.site, return_inverse=True)[1].ravel().astype(np.float64)
+    for name, told in cases.details.items():
+        levels, number = np.unique(told, return_inverse=True)
+        if len(levels) > 1 and name not in _IDS:
+            yield f"the {name}", number.ravel().astype(np.float64)
 
 
 def _tones(x: NDArray[Any]) -> Iterator[tuple[str, NDArray[np.float64]]]:

@@ -1,0 +1,269 @@
+"""Continuous glucose monitoring: what the last hours say of the value some time ahead."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import zlib
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from metadx.cases.cases import Cases, Provenance
+from metadx.errors import UserError
+
+TIME_COLUMN = "timestamp"
+VALUE_COLUMNS = {"glucose_value_mg_dl": 1.0, "glucose_value_mmol_l": 18.016}
+"""Names of the value column, and what multiplies it to mg/dL."""
+
+_SUFFIXES = (".csv", ".csv.gz")
+_MOST_BYTES = 200_000_000
+_LEAST, _MOST = 10.0, 1000.0  # mg/dL that a sensor could mean
+_MMOL = 35.0  # a median below it, in mg/dL, is a value in mmol/L
+_STEP = 5.0  # minutes
+_GAP = 20.0  # minutes that values may lie apart to be joined by a line
+_HALF_DAY = 720.0
+
+
+class Course(NamedTuple):
+    """One person's readings.
+
+    Args:
+        person: id.
+        minutes: since the first reading, ascending, shape (readings,).
+        value: mg/dL, shape (readings,).
+        left_out: readings that were not used.
+        undated: whether the file has times of day only, so that midnights were counted.
+    """
+
+    person: str
+    minutes: NDArray[np.float64]
+    value: NDArray[np.float64]
+    left_out: int
+    undated: bool
+
+
+def read_glucose(
+    folder: str | Path,
+    *,
+    horizon: float = 30,
+    history: float = 120,
+    unit: Literal["mg/dL", "mmol/L"] | None = None,
+    cohort: str | None = None,
+) -> Cases:
+    """One case per reading of one file per person, with columns `timestamp` and `glucose_value_mg_dl`.
+
+    `x` has shape (cases, 1, samples), float32: mg/dL every five minutes from `history` before the reading to the
+    reading, read off the line through readings at most 20 minutes apart; nothing later than the reading is looked
+    at. `y` is the value `horizon` later, mg/dL, off the same line. `time` is in minutes since the person's first
+    reading; `site` is the cohort. Readings before or after longer gaps are no cases.
+
+    Args:
+        folder: with a `.csv` or `.csv.gz` per person; files with `metadata` in their name are passed over.
+        horizon: minutes ahead.
+        history: minutes back.
+        unit: of the values; by the column's name if None.
+        cohort: name of the site; the folder's by default.
+
+    Raises:
+        UserError: no such files, times that cannot be read, or values in another unit.
+    """
+    place = Path(folder)
+    if not place.is_dir():
+        raise UserError(f"{place}: no such folder. Give the folder of one CSV file per person.")
+    files = sorted(
+        p for p in place.iterdir() if p.name.endswith(_SUFFIXES) and "metadata" not in p.name.lower()
+    )
+    if not files:
+        raise UserError(f"{place}: no .csv or .csv.gz file. Give the folder of one file per person.")
+    courses = [read_course(path, unit) for path in files]
+    site = cohort or place.name
+    parts = [(course.person, *_windows(course, horizon, history)) for course in courses]
+    parts = [part for part in parts if len(part[2])]
+    if not parts:
+        raise UserError(
+            f"{place}: nobody has {history:g} minutes of readings and one {horizon:g} minutes later without a gap "
+            f"above {_GAP:g} minutes."
+        )
+    people = [f"{site}/{person}" for person, _, _, _ in parts]
+    lengths = [len(y) for _, _, y, _ in parts]
+    return Cases(
+        x=np.concatenate([x for _, x, _, _ in parts])[:, None].astype(np.float32),
+        y=np.concatenate([y for _, _, y, _ in parts]),
+        patient=np.repeat(people, lengths),
+        classes=(),
+        modality="signal",
+        provenance=Provenance(
+            source=str(place),
+            preprocessing=(
+                f"mg/dL every {_STEP:g} minutes over {history:g} minutes; the value {horizon:g} minutes on",
+            ),
+            notes=_notes(courses, len(courses) - len(parts)),
+        ),
+        site=np.full(sum(lengths), site),
+        reach=(history, horizon),
+        time=np.concatenate([t for _, _, _, t in parts]),
+    )
+
+
+def holds_glucose(folder: Path) -> bool:
+    """Whether a folder's first file of values has the columns that `read_glucose` takes."""
+    files = _files(folder) if folder.is_dir() else []
+    if not files:
+        return False
+    try:
+        columns = next(iter(_rows(files[0])), {})
+    except UserError:
+        return False
+    return TIME_COLUMN in columns and any(name in columns for name in VALUE_COLUMNS)
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(
+        p for p in folder.iterdir() if p.name.endswith(_SUFFIXES) and "metadata" not in p.name.lower()
+    )
+
+
+def _notes(courses: Sequence[Course], without: int) -> tuple[str, ...]:
+    undated = sum(course.undated for course in courses)
+    left_out = sum(course.left_out for course in courses)
+    said = (
+        (
+            left_out,
+            f"{left_out} readings were left out: no number, beyond any sensor, or not later than the last",
+        ),
+        (
+            undated,
+            f"{undated} people's files have times of day without dates: every midnight was taken for the next",
+        ),
+        (without, f"{without} people were left out: no stretch of readings is long enough"),
+    )
+    return tuple(words for number, words in said if number)
+
+
+def read_course(path: Path, unit: str | None = None) -> Course:
+    """One person's file.
+
+    Raises:
+        UserError: no such file, no such columns, times that cannot be read or run backwards, or another unit.
+    """
+    rows = _rows(path)
+    column = next((name for name in VALUE_COLUMNS if rows and name in rows[0]), None)
+    if column is None or TIME_COLUMN not in rows[0]:
+        raise UserError(
+            f"{path}: needs the columns '{TIME_COLUMN}' and '{next(iter(VALUE_COLUMNS))}', and a reading or more."
+        )
+    minutes, undated = _minutes([row[TIME_COLUMN] for row in rows], path)
+    scale = VALUE_COLUMNS["glucose_value_mmol_l"] if unit == "mmol/L" else VALUE_COLUMNS[column]
+    value = np.array([_number(row[column]) for row in rows]) * (1.0 if unit == "mg/dL" else scale)
+    sound = np.isfinite(value) & (value > 0)
+    _check_unit(value[sound], path)
+    later = np.maximum.accumulate(np.r_[-np.inf, minutes[:-1]])
+    kept = sound & (minutes > later) & (value >= _LEAST) & (value <= _MOST)
+    if (minutes[1:] < minutes[:-1]).sum() > 0.05 * len(minutes):
+        raise UserError(
+            f"{path}: times run backwards {(np.diff(minutes) < 0).sum()} times. Sort its rows by time."
+        )
+    name = path.name.removesuffix(".gz").removesuffix(".csv")
+    first = minutes[kept][0] if kept.any() else 0.0
+    return Course(name, minutes[kept] - first, value[kept], int((~kept).sum()), undated)
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
+            content = stream.read(_MOST_BYTES + 1)
+        if len(content) > _MOST_BYTES:
+            raise UserError(f"{path}: more than {_MOST_BYTES:,} bytes for one person. Cut the file.")
+        table = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""), restval="")
+        return list(table)
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: byte {error.start} is not UTF-8. Save the file as UTF-8.") from error
+    except (OSError, EOFError, zlib.error, csv.Error) as error:
+        raise UserError(f"{path}: cannot be read ({' '.join(str(error).split())[:120]}).") from error
+
+
+def _number(text: str | None) -> float:
+    try:
+        return float(text) if text else np.nan
+    except ValueError:
+        return np.nan
+
+
+def _minutes(texts: Sequence[str], path: Path) -> tuple[NDArray[np.float64], bool]:
+    """Minutes since some moment, and whether the times had no dates."""
+    dated = [_dated(text) for text in texts]
+    if all(d is not None for d in dated):
+        moments = [d for d in dated if d is not None]
+        first = moments[0]
+        if len({d.tzinfo is None for d in moments}) > 1:
+            raise UserError(f"{path}: some times have a zone and some have none. Write them alike.")
+        return np.array([(d - first).total_seconds() / 60 for d in moments]), False
+    clock = [_of_day(text) for text in texts]
+    bad = next(
+        (i for i, (d, c) in enumerate(zip(dated, clock, strict=True)) if d is None and c is None), None
+    )
+    if bad is not None:
+        raise UserError(f"{path}: row {bad + 1}: '{texts[bad][:40]}' is no time. Write 2024-05-31 13:45:00.")
+    if any(c is None for c in clock):
+        raise UserError(f"{path}: some times have a date and some have none. Write them alike.")
+    minutes = np.array([c for c in clock if c is not None])
+    midnights = np.r_[0, np.cumsum(np.diff(minutes) < -_HALF_DAY)]
+    return minutes + 24 * 60 * midnights, True
+
+
+def _dated(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text.strip())
+    except ValueError:
+        return None
+
+
+def _of_day(text: str) -> float | None:
+    parts = text.strip().split(":")
+    if len(parts) not in (2, 3) or not all(part.isdigit() for part in parts):
+        return None
+    hours, minutes, seconds = (*map(int, parts), 0)[:3]
+    return hours * 60 + minutes + seconds / 60 if hours < 24 and minutes < 60 and seconds < 60 else None
+
+
+def _check_unit(value: NDArray[np.float64], path: Path) -> None:
+    """Refuses values that look like mmol/L, all of them or some."""
+    if not len(value):
+        return
+    middle = float(np.median(value))
+    if middle < _MMOL:
+        raise UserError(
+            f"{path}: a median of {middle:.3g} mg/dL is no living person's; it looks like mmol/L. Name the column "
+            "glucose_value_mmol_l, or say unit='mmol/L'."
+        )
+    low = int((value < _MMOL).sum())
+    if low > 0.02 * len(value):
+        raise UserError(
+            f"{path}: {low} of {len(value)} values are below {_MMOL:g} mg/dL beside a median of {middle:.0f}: "
+            "units look mixed. Convert mmol/L by 18.016."
+        )
+
+
+def _windows(
+    course: Course, horizon: float, history: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Histories, values ahead and times of the readings that have both without a long gap."""
+    minutes, value = course.minutes, course.value
+    steps = round(history / _STEP)
+    if len(minutes) < 2:
+        return np.zeros((0, steps + 1)), np.zeros(0), np.zeros(0)
+    broken = np.r_[0, np.cumsum(np.diff(minutes) > _GAP)]
+    first = np.searchsorted(minutes, minutes - history, "right") - 1
+    ahead = np.searchsorted(minutes, minutes + horizon, "left")
+    inside = (first >= 0) & (ahead < len(minutes))
+    at = np.flatnonzero(inside)
+    at = at[(broken[first[at]] == broken[at]) & (broken[ahead[at]] == broken[at])]
+    back = np.arange(-steps, 1) * _STEP
+    x = np.interp(minutes[at, None] + back, minutes, value)
+    return x, np.interp(minutes[at] + horizon, minutes, value), minutes[at]
