@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
-from metadx.algorithms import ALGORITHMS, TITLES, Algorithm, Dimensions, build_algorithm
+from metadx.algorithms import ALGORITHMS, TITLES, Algorithm, Dimensions, build_algorithm, suits
 from metadx.errors import UserError
 from metadx.learners import NamedSettings, build_learner
 
@@ -18,6 +20,7 @@ AUTO = NamedSettings(name="auto")
 @pytest.mark.parametrize("name", ALGORITHMS)
 @pytest.mark.parametrize("size", [TABLE, IMAGE], ids=["table", "image"])
 def test_every_algorithm_can_be_built_for_tables_and_images(name: str, size: Dimensions) -> None:
+    size = replace(size, classification=suits(name, classification=True))
     built = build_algorithm(NamedSettings(name=name), AUTO, size)
     assert isinstance(built, Algorithm)
     params, _ = built.init(np.random.default_rng(0))
@@ -71,7 +74,9 @@ def test_unknown_learners_and_settings_are_named(name: str, settings: dict[str, 
 
 @pytest.mark.parametrize("name", ["protonet", "logistic_regression", "nearest_centroid", "boosted_trees"])
 def test_what_tells_conditions_apart_refuses_regression(name: str) -> None:
-    with pytest.raises(UserError, match=f"{name} tells conditions apart and cannot do regression; use maml"):
+    with pytest.raises(
+        UserError, match=f"{name} tells conditions apart and cannot predict values; these can:"
+    ):
         build_algorithm(NamedSettings(name=name), AUTO, Dimensions((1,), 1, 0, classification=False))
 
 

@@ -175,8 +175,8 @@ def picture(kind: str, path: Path) -> None:
 @pytest.mark.parametrize(
     ("kind", "said"),
     [
-        ("no picture", "not a PNG, JPEG or TIFF picture. Replace it or leave it out"),
-        ("empty", "not a PNG, JPEG or TIFF picture"),
+        ("no picture", "not a PNG, JPEG, TIFF or DICOM picture. Replace it or leave it out"),
+        ("empty", "not a PNG, JPEG, TIFF or DICOM picture"),
         ("truncated", "truncated or damaged"),
         ("another size", "is 7 x 5 grey. Give size="),
         ("another mode", "is 12 x 12 colour. Give size= (and channels= 1 or 3)"),

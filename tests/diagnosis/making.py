@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from metadx.algorithms import ALGORITHMS, MAML
+from metadx.algorithms import ALGORITHMS, MAML, suits
 from metadx.cases import Inputs, Transform, fit_table
 from metadx.cases.preprocess import Pixels
 from metadx.diagnosis import About, Diagnoser, MetaModel, Spec
@@ -41,7 +41,7 @@ FORGETS = (
 )
 """Algorithms that do not need their support cases once they are adapted to them."""
 
-EVERY = [(name, kind) for name in ALGORITHMS for kind in ("table", "image")]
+EVERY = [(name, kind) for name in ALGORITHMS if suits(name, True) for kind in ("table", "image")]
 
 
 class Given(NamedTuple):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas
 import pytest
 
 from diagnosis.making import (
@@ -121,7 +122,6 @@ def test_the_simple_thing(tmp_path: Path) -> None:
 
 
 def test_a_data_frame_s_columns(tmp_path: Path) -> None:
-    pandas = pytest.importorskip("pandas")
     cases = given()
     fitted = Diagnoser().fit(pandas.DataFrame(cases.x, columns=COLUMNS), cases.y)
     opened = load_bundle(save_bundle(fitted, tmp_path / "b"))

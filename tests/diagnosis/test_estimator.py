@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas
 import pytest
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, cross_val_score
@@ -44,7 +45,6 @@ def test_the_last_step_of_a_pipeline() -> None:
 
 
 def test_columns_of_a_data_frame_are_found_by_name() -> None:
-    pandas = pytest.importorskip("pandas")
     cases, fitted = given(), diagnoser()
     frame = pandas.DataFrame(cases.query, columns=COLUMNS)
     frame["ward"] = "north"

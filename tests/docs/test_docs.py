@@ -21,7 +21,7 @@ import pytest
 import typer
 import yaml
 
-from metadx.algorithms import Dimensions, build_algorithm
+from metadx.algorithms import Dimensions, build_algorithm, suits
 from metadx.cli.app import app, main
 from metadx.studies import Recipe, parse_recipe
 
@@ -136,7 +136,7 @@ def recipes() -> Iterator[Any]:
 @pytest.mark.parametrize("content", list(recipes()))
 def test_recipes_in_the_pages_are_accepted(content: dict[str, Any]) -> None:
     recipe: Recipe = parse_recipe({"data": {"name": "thyroid"}} | content)
-    classes = recipe.data.function is None
+    classes = recipe.data.function is None and suits(recipe.algorithm.name, classification=True)
     convolutional = recipe.learner.name == "convnet"
     size = Dimensions((1, 28, 28) if convolutional else (30,), 5, 12, classification=classes)
     build_algorithm(recipe.algorithm, recipe.learner, size)

@@ -7,11 +7,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 
+from metadx.cases import load, read_observations
+from metadx.diagnosis import load_bundle, save_bundle
 from metadx.errors import UserError
 from metadx.learners import EfficientNetLite0
-from metadx.studies import build_problem, load_run, model_of, parse_recipe, train_recipe
+from metadx.studies import build_problem, load_run, parse_recipe, read_recipe, train_recipe
+from metadx.studies.diagnosing import adapt_run
 from metadx.studies.study import evaluate_run
 
 
@@ -88,21 +92,78 @@ def test_a_set_on_two_sides_is_refused(content: dict[str, Any]) -> None:
         parse_recipe({**content, "data": {**content["data"], "sets": both}})
 
 
-def test_a_run_on_a_backbone_cannot_be_adapted_and_says_so(content: dict[str, Any], tmp_path: Path) -> None:
+def test_a_run_on_a_backbone_becomes_a_bundle(content: dict[str, Any], tmp_path: Path) -> None:
     pytest.importorskip("efficientnet_lite_pytorch")
     data = {**content["data"], "backbone": "efficientnet-lite0"}
     recipe = parse_recipe({**content, "data": data, "learner": {"name": "mlp", "hidden": [8]}})
     run = train_recipe(recipe, tmp_path / "run")
-    with pytest.raises(UserError, match="looks through efficientnet-lite0, which a diagnoser cannot carry"):
-        model_of(run)
+    support = Path(content["data"]["sets"]["test"][0])
+    fitted = adapt_run(run, support)
+    save_bundle(fitted, tmp_path / "bundle")
+    opened = load_bundle(tmp_path / "bundle")
+    pictures = read_observations(support, opened.fitted_.inputs).x
+    assert pictures.shape[1:] == (3, 8, 8)
+    assert np.allclose(opened.predict_proba(pictures), fitted.predict_proba(pictures), atol=1e-6)
 
 
 def test_a_backbone_embeds_each_picture_alone_and_alike(content: dict[str, Any]) -> None:
     pytest.importorskip("efficientnet_lite_pytorch")
     pictures = np.random.default_rng(0).integers(0, 256, (3, 1, 20, 24), dtype=np.uint8)
-    embed = EfficientNetLite0()
+    embed = EfficientNetLite0((1, 20, 24))
     together = embed(pictures)
     assert together.shape == (3, 1280)
     assert np.allclose(np.concatenate([embed(p[None]) for p in pictures]), together, atol=1e-4)
     assert np.allclose(embed(np.repeat(pictures, 3, axis=1)), together, atol=1e-4)
     assert np.allclose((together**2).mean(1), 1, atol=1e-4)
+
+
+def test_paths_of_sets_are_relative_to_the_recipe(
+    content: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sides = {
+        side: [
+            write_pictures(tmp_path / "data" / side / "scans", (f"{side}1", f"{side}2"), 8, number),
+        ]
+        for number, side in enumerate(("train", "validation", "test"))
+    }
+    sets = {side: [str(Path(path).relative_to(tmp_path)) for path in paths] for side, paths in sides.items()}
+    whole = {
+        **content,
+        "data": {**content["data"], "sets": sets},
+        "tasks": {"ways": 2, "shots": 1, "query": 2},
+    }
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(whole))
+    monkeypatch.chdir(tmp_path / "data")
+    problem = build_problem(read_recipe(tmp_path / "recipe.yaml"))
+    conditions = {c for source in problem.splits.test.sources() for c in source.conditions()}
+    assert conditions == {
+        "test/scans: test1",
+        "test/scans: test2",
+    }  # three folders of one name are told apart
+
+
+def test_sets_of_values_are_refused(content: dict[str, Any], tmp_path: Path) -> None:
+    sides = ("train", "validation", "test")
+    for side in sides:
+        (tmp_path / f"{side}.csv").write_text("target,patient,a\n1.5,p1,2\n2.5,p2,3\n")
+    sets = {side: [str(tmp_path / f"{side}.csv")] for side in sides}
+    with pytest.raises(UserError, match="`target` is a value, not a condition"):
+        build_problem(parse_recipe({**content, "data": {"sets": sets}}))
+
+
+def test_a_label_that_is_no_condition_is_left_out_of_sets_too(tmp_path: Path) -> None:
+    names = [f"{side}.csv" for side in ("validation", "test")]
+    header = ",".join(load("thyroid").features)
+    row = ",".join("1" for _ in load("thyroid").features)
+    for name in names:
+        lines = [f"label,patient,{header}", *(f"{'ab'[i % 2]},p{i},{row}" for i in range(8))]
+        (tmp_path / name).write_text("\n".join(lines) + "\n")
+    sets = {
+        "train": ["thyroid"],
+        "validation": [str(tmp_path / names[0])],
+        "test": [str(tmp_path / names[1])],
+    }
+    problem = build_problem(parse_recipe({"data": {"sets": sets}, "algorithm": {"name": "protonet"}}))
+    conditions = {c for source in problem.splits.train.sources() for c in source.conditions()}
+    assert len(conditions) > 20
+    assert "thyroid: no condition (-)" not in conditions

@@ -8,14 +8,18 @@ from metadx.algorithms.committee import LogisticTrees, MetaCommittee
 from metadx.algorithms.dual import DualFit
 from metadx.algorithms.engine import Engine, Way, as_predictor, choose_way, mean, over_tasks
 from metadx.algorithms.inner import Adapted
+from metadx.algorithms.last_value import LastValue
 from metadx.algorithms.logistic import LogisticRegression, Regression
 from metadx.algorithms.losses import CROSS_ENTROPY, LOSSES, SQUARED_ERROR, Loss
 from metadx.algorithms.lr_d2 import LRD2
 from metadx.algorithms.maml import MAML
 from metadx.algorithms.meta_logistic import MetaLogistic, MetaRegression
+from metadx.algorithms.meta_ridge import MetaRidge
+from metadx.algorithms.pooled import Pooled
 from metadx.algorithms.protonet import ProtoNet, Prototypes
-from metadx.algorithms.registry import ALGORITHMS, TITLES, Dimensions, build_algorithm
+from metadx.algorithms.registry import ALGORITHMS, TITLES, Dimensions, build_algorithm, suits
 from metadx.algorithms.reptile import Reptile
+from metadx.algorithms.ridge import Linear, Ridge
 from metadx.algorithms.scratch import Scratch
 from metadx.algorithms.transfer import FineTune, LinearProbe, Probe
 
@@ -36,6 +40,8 @@ __all__ = [
     "DualFit",
     "Engine",
     "FineTune",
+    "LastValue",
+    "Linear",
     "LinearProbe",
     "LogisticRegression",
     "LogisticTrees",
@@ -43,13 +49,16 @@ __all__ = [
     "MetaCommittee",
     "MetaLogistic",
     "MetaRegression",
+    "MetaRidge",
     "Metrics",
     "NearestCentroid",
+    "Pooled",
     "Probe",
     "ProtoNet",
     "Prototypes",
     "Regression",
     "Reptile",
+    "Ridge",
     "Scratch",
     "Update",
     "Way",
@@ -60,4 +69,5 @@ __all__ = [
     "over_tasks",
     "query_gradient",
     "solve",
+    "suits",
 ]

@@ -13,13 +13,17 @@ from metadx.algorithms.anil import ANIL
 from metadx.algorithms.boosted import BoostedTrees
 from metadx.algorithms.centroid import NearestCentroid
 from metadx.algorithms.committee import LogisticTrees, MetaCommittee
+from metadx.algorithms.last_value import LastValue
 from metadx.algorithms.logistic import LogisticRegression
 from metadx.algorithms.losses import LOSSES
 from metadx.algorithms.lr_d2 import LRD2
 from metadx.algorithms.maml import MAML
 from metadx.algorithms.meta_logistic import MetaLogistic
+from metadx.algorithms.meta_ridge import MetaRidge
+from metadx.algorithms.pooled import Pooled
 from metadx.algorithms.protonet import ProtoNet
 from metadx.algorithms.reptile import Reptile
+from metadx.algorithms.ridge import Ridge
 from metadx.algorithms.scratch import Scratch
 from metadx.algorithms.transfer import FineTune, LinearProbe
 from metadx.errors import UserError, nearest
@@ -40,6 +44,10 @@ ALGORITHMS: dict[str, type[Algorithm]] = {
     "boosted_trees": BoostedTrees,
     "logistic_trees": LogisticTrees,
     "scratch": Scratch,
+    "meta_ridge": MetaRidge,
+    "pooled": Pooled,
+    "ridge": Ridge,
+    "last_value": LastValue,
 }
 TITLES = {
     "maml": "MAML",
@@ -56,8 +64,12 @@ TITLES = {
     "boosted_trees": "Gradient-boosted trees",
     "logistic_trees": "Logistic regression and trees",
     "scratch": "Network from scratch",
+    "meta_ridge": "Meta-learned ridge regression",
+    "pooled": "One network for everybody",
+    "ridge": "Ridge regression on the patient alone",
+    "last_value": "Last value carried forward",
 }
-_EMBEDS = ("protonet", "lr_d2", "fine_tune", "linear_probe")
+_EMBEDS = ("protonet", "lr_d2", "meta_ridge", "fine_tune", "linear_probe")
 
 
 @dataclass(frozen=True)
@@ -68,6 +80,14 @@ class Dimensions:
     outputs: int
     classes: int
     classification: bool = True
+
+
+def suits(name: str, classification: bool) -> bool:
+    """Whether an algorithm can tell conditions apart, or predict values."""
+    kind = ALGORITHMS[name]
+    if "loss" in {f.name for f in dataclasses.fields(kind)}:  # type: ignore[arg-type]
+        return True
+    return bool(kind.loss.classification == classification)  # type: ignore[attr-defined]
 
 
 def build_algorithm(
@@ -93,10 +113,12 @@ def build_algorithm(
         given["inputs"] = int(np.prod(size.input_shape))
     if "loss" in takes:
         given["loss"] = LOSSES["cross_entropy" if size.classification else "squared_error"]
-    elif not size.classification:
-        raise UserError(
-            f"{algorithm.name} tells conditions apart and cannot do regression; use maml or reptile"
-        )
+    elif not suits(algorithm.name, size.classification):
+        does, cannot = "predicts values", "tell conditions apart"
+        if not size.classification:
+            does, cannot = "tells conditions apart", "predict values"
+        others = ", ".join(n for n in ALGORITHMS if suits(n, size.classification))
+        raise UserError(f"{algorithm.name} {does} and cannot {cannot}; these can: {others}")
     refuse_unknown(f"algorithm.{algorithm.name}", settings, takes - given.keys())
     try:
         return kind(**given, **settings)

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from metadx.durable import write_text
 from metadx.errors import UserError
 
 if TYPE_CHECKING:
@@ -31,10 +32,9 @@ def check_folder(path: Path) -> None:
 def save_result(result: EvaluationResult, folder: Path) -> Path:
     """Writes evaluation.json and report.html, neither of which is ever half-written; gives the report's path."""
     from metadx.reports import write_report
-    from metadx.studies import write_whole
 
     folder.mkdir(parents=True, exist_ok=True)
-    write_whole(folder / "evaluation.json", result.model_dump_json(indent=2) + "\n")
+    write_text(folder / "evaluation.json", result.model_dump_json(indent=2) + "\n")
     write_report(result, folder / "report.html")
     return folder / "report.html"
 

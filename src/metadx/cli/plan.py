@@ -14,6 +14,7 @@ from rich.table import Table
 from metadx.cli.asked import numbers
 from metadx.cli.output import check_folder
 from metadx.cli.progress import replay_bar
+from metadx.durable import write_text
 
 if TYPE_CHECKING:
     from metadx.evaluation import Expected, Forecast
@@ -52,7 +53,7 @@ def plan(
     wanted = None if shots is None else numbers(shots)
     if out is not None:
         check_folder(out)
-    from metadx.studies import load_run, plan_run, write_whole
+    from metadx.studies import load_run, plan_run
 
     words = ["metadx", "plan", str(run), "--support", str(support), "--seed", str(seed)]
     words += [] if shots is None else ["--shots", shots]
@@ -70,8 +71,8 @@ def plan(
         from metadx.reports.plan import render_plan
 
         out.mkdir(parents=True, exist_ok=True)
-        write_whole(out / "plan.json", forecast.model_dump_json(indent=2) + "\n")
-        write_whole(out / "plan.html", render_plan(forecast))
+        write_text(out / "plan.json", forecast.model_dump_json(indent=2) + "\n")
+        write_text(out / "plan.html", render_plan(forecast))
     if json:
         print(forecast.model_dump_json(indent=2))
     else:

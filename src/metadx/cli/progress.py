@@ -17,9 +17,6 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-DONE = "done"
-"""What a method reports when it has nothing more to do."""
-
 if TYPE_CHECKING:
     from metadx.studies import Progress as Report
 
@@ -55,6 +52,8 @@ def replay_bar(console: Console) -> Iterator[Callable[[int, int], None]]:
 @contextmanager
 def methods_bar(console: Console, methods: int) -> Iterator[Callable[[str, str, int, int], None]]:
     """One bar for each method at work, and one for how many are done."""
+    from metadx.studies.exam import DONE
+
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as bar:
         every = bar.add_task("Methods", total=methods)

@@ -4,7 +4,7 @@ from metadx.diagnosis.bundle import load_bundle, save_bundle
 from metadx.diagnosis.content import Content, read_content
 from metadx.diagnosis.diagnoser import Diagnoser, Support
 from metadx.diagnosis.finding import Finding, Similar
-from metadx.diagnosis.model import About, MetaModel, Spec, plain_model
+from metadx.diagnosis.model import About, MetaModel, Spec, check_tensors, plain_model
 from metadx.diagnosis.signature import fingerprint, keys_folder, own_fingerprint
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "Similar",
     "Spec",
     "Support",
+    "check_tensors",
     "fingerprint",
     "keys_folder",
     "load_bundle",

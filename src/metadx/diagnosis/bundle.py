@@ -38,9 +38,9 @@ from metadx.diagnosis.forget import LOST, forget
 from metadx.diagnosis.model import MetaModel, check_tensors
 from metadx.diagnosis.signature import fingerprint, sign, signing_key, to_bytes
 from metadx.diagnosis.tree import put_together, take_apart
+from metadx.durable import DiskFull, write_durably
 from metadx.errors import UserError
-from metadx.learners import Tensors
-from metadx.training import DiskFull, write_durably
+from metadx.learners import BACKBONES, Tensors
 
 _EXPECTED = 32
 _TOLERANCE = 1e-4
@@ -147,11 +147,8 @@ def _expected(diagnoser: Diagnoser, kept: Support | None) -> NDArray[np.float64]
     if kept is not None:
         return diagnoser.probabilities(kept.x[:_EXPECTED])
     inputs = diagnoser.fitted_.inputs
-    table = inputs.modality == "table"
     empty = (
-        np.full((1, len(inputs.features)), np.nan)
-        if table
-        else np.zeros((1, *inputs.transform.shape), np.uint8)
+        np.full((1, len(inputs.features)), np.nan) if inputs.rows else np.zeros((1, *inputs.shape), np.uint8)
     )
     return diagnoser.predict_proba(empty)
 
@@ -230,7 +227,8 @@ def _opened(
 
 
 def _model(content: Content, tensors: Tensors, algorithm: Algorithm | None, folder: Path) -> MetaModel:
-    inputs = inputs_from_parts(content.inputs, {k: v.numpy() for k, v in _group(tensors, "inputs").items()})
+    arrays = {k: v.numpy() for k, v in _group(tensors, "inputs").items()}
+    inputs = inputs_from_parts(content.inputs, arrays, BACKBONES)
     params, state = _group(tensors, "params"), _group(tensors, "state")
     spec = content.spec
     if spec is not None:

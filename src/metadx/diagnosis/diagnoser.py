@@ -97,7 +97,7 @@ class Diagnoser(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         self.classes_, self.counts_ = classes, np.asarray(counts)
         self.fitted_, self.adapted_, self.support_ = fitted, adapted, support
-        if fitted.inputs.modality == "table":
+        if fitted.inputs.rows:
             self.n_features_in_ = len(fitted.inputs.features)
         return self
 
@@ -185,7 +185,7 @@ class Diagnoser(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
-        tags.input_tags.two_d_array = self.model is None or self.model.inputs.modality == "table"
+        tags.input_tags.two_d_array = self.model is None or self.model.inputs.rows
         return tags
 
     def _adapt(self, x: NDArray[Any], y: NDArray[Any], names: tuple[str, ...]) -> Self:
@@ -209,11 +209,11 @@ class Diagnoser(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if self.model is None:
             return self._validated(X, y, reset, **numbers)
         inputs = self.model.inputs
-        if inputs.modality == "table":
+        if inputs.rows:
             wanted: tuple[int, ...] = (len(inputs.features),)
             x = self._validated(_by_name(X, inputs.features), y, reset, **numbers)
         else:
-            wanted, x = inputs.transform.shape, np.asarray(X)
+            wanted, x = inputs.shape, np.asarray(X)
             if x.shape[1:] == wanted:
                 x = self._validated(X, y, reset, dtype=None, order="C", allow_nd=True)
             if x.shape[1:] == wanted and x.dtype != np.uint8:

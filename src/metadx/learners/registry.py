@@ -14,6 +14,7 @@ from torch import nn
 from metadx.errors import UserError, nearest
 from metadx.learners.convnet import ConvNet
 from metadx.learners.mlp import MLP
+from metadx.learners.signalnet import SignalNet
 
 
 class NamedSettings(BaseModel):
@@ -32,18 +33,19 @@ class NamedSettings(BaseModel):
 def build_learner(
     learner: NamedSettings, input_shape: tuple[int, ...], outputs: int | None, seed: int = 0
 ) -> nn.Module:
-    """The learner a recipe names; "auto" is an MLP for rows and a ConvNet for images.
+    """The learner a recipe names; "auto" is an MLP for rows, a SignalNet for signals and a ConvNet for
+    images.
 
     Args:
         outputs: columns of the output; None for the embedding alone.
     """
     name = learner.name
     if name == "auto":
-        name = "mlp" if len(input_shape) == 1 else "convnet"
-    makers: Mapping[str, Any] = {"mlp": MLP, "convnet": ConvNet}
+        name = {1: "mlp", 2: "signalnet"}.get(len(input_shape), "convnet")
+    makers: Mapping[str, Any] = {"mlp": MLP, "convnet": ConvNet, "signalnet": SignalNet}
     if name not in makers:
         raise UserError(f"unknown learner '{name}'; {nearest(name, [*makers, 'auto'])}")
-    dimensions = {"mlp": 1, "convnet": 3}[name]
+    dimensions = {"mlp": len(input_shape), "signalnet": 2, "convnet": 3}[name]
     if len(input_shape) != dimensions:
         raise UserError(
             f"learner '{name}' takes cases of {dimensions} dimensions, not of shape {input_shape}"
@@ -52,7 +54,7 @@ def build_learner(
     refuse_unknown(f"learner.{name}", learner.settings, known)
     with torch.random.fork_rng():
         torch.manual_seed(int(np.random.default_rng(seed).integers(2**31)))
-        first = input_shape[0] if name == "mlp" else input_shape
+        first = int(np.prod(input_shape)) if name == "mlp" else input_shape
         try:
             network: nn.Module = makers[name](first, outputs, **learner.settings)
         except (TypeError, ValueError, KeyError) as error:

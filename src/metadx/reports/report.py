@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from metadx.durable import write_text
 from metadx.evaluation.result import EvaluationResult
 from metadx.reports import pictures, reading, tables, words
 from metadx.reports.glance import glances
@@ -18,12 +18,7 @@ from metadx.reports.glance import glances
 def write_report(result: EvaluationResult, path: Path) -> None:
     """Writes the report; at no moment does half a report stand at `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        beside.write_text(render_report(result), encoding="utf-8", errors="replace", newline="\n")
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    write_text(path, render_report(result))
 
 
 def render_report(result: EvaluationResult) -> str:

@@ -11,7 +11,7 @@ from metadx.studies.planning import plan_run
 from metadx.studies.problem import Problem
 from metadx.studies.recipe import EvaluationSettings, Recipe, parse_evaluation, parse_recipe, read_recipe
 from metadx.studies.runner import resume_run, train_recipe
-from metadx.studies.runs import Run, load_run, write_whole
+from metadx.studies.runs import Run, load_run
 from metadx.studies.several import compare_runs
 from metadx.studies.study import evaluate_run
 
@@ -49,5 +49,4 @@ __all__ = [
     "train_recipe",
     "tune",
     "verdict",
-    "write_whole",
 ]

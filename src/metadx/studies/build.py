@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from metadx.algorithms import Dimensions
-from metadx.cases import Cases, Inputs, TableTransform, letters
+from metadx.cases import Cases, Inputs, TableTransform
 from metadx.errors import UserError
 from metadx.evaluation import DataDescription, SplitDescription
+from metadx.studies.patients import build_patients
 from metadx.studies.problem import Problem, describe, read_cases, transform_of
-from metadx.studies.recipe import DataSettings, Recipe
+from metadx.studies.recipe import Recipe
+from metadx.studies.rules import rules_for
 from metadx.studies.sets import build_sets
 from metadx.tasks import (
     ConditionSource,
@@ -22,13 +22,12 @@ from metadx.tasks import (
     SinusoidSource,
     Split,
     TaskSource,
+    augmentation,
     split_cases,
     split_conditions,
 )
 from metadx.tasks.source import bounds
 from metadx.training import pooled_classes
-
-_NO_CONDITION = "no condition (-)"
 
 
 def build_problem(recipe: Recipe) -> Problem:
@@ -39,15 +38,12 @@ def build_problem(recipe: Recipe) -> Problem:
     """
     if recipe.data.function is not None:
         return _functions(recipe)
+    if recipe.patients is not None:
+        return build_patients(recipe, recipe.patients)
     if recipe.data.sets is not None:
         return build_sets(recipe, recipe.data.sets)
     cases = read_cases(recipe.data)
-    if cases.regression:
-        raise UserError(
-            f"{cases.provenance.source}: `target` is a value, not a condition. Few-shot tasks by condition need a "
-            "`label` column."
-        )
-    parts, controls = _rules(recipe.data, cases)
+    parts, controls = rules_for(recipe.data, cases)
     counts = {name: n for name, n in cases.counts().items() if name not in controls}
     s = recipe.data.split
     split = split_conditions(counts, s.seed, parts=parts, share=s.share, large=s.large, least=s.least)
@@ -59,10 +55,11 @@ def build_problem(recipe: Recipe) -> Problem:
     def source(split: Split, side: Cases) -> ConditionSource:
         return ConditionSource(side, transform, f"{name}/{split}")
 
+    augment = augmentation(recipe.data.augment, transform.shape)
     train = source("train", sides[0])
     sources, weights = _with_auxiliary(train, background, recipe)
     splits = MetaSplits(
-        MetaDataset("train", sources, recipe.tasks, weights=weights),
+        MetaDataset("train", sources, recipe.tasks, weights=weights, augment=augment),
         MetaDataset("validation", [source("validation", sides[1])], recipe.tasks),
         MetaDataset("test", [source("test", sides[2])], recipe.tasks),
     )
@@ -78,15 +75,6 @@ def build_problem(recipe: Recipe) -> Problem:
         SplitDescription(train=counted[0], validation=counted[1], test=counted[2], left_out=left_out),
         inputs=Inputs(cases.modality, cases.features, transform, recipe.data.bits),
     )
-
-
-def _rules(data: DataSettings, cases: Cases) -> tuple[Callable[[str], frozenset[str]], tuple[str, ...]]:
-    """What conditions are made of, and which labels are no condition."""
-    if data.name == "thyroid":
-        return letters, (_NO_CONDITION,)
-    if data.name == "omniglot":  # the twenty people who drew an alphabet drew all of its characters
-        return (lambda name: frozenset({name.partition("/")[0]})), ()
-    return (lambda name: frozenset({name})), ()
 
 
 def _background(cases: Cases, names: tuple[str, ...], sides: tuple[Cases, Cases, Cases]) -> Cases:

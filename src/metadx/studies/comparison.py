@@ -23,7 +23,7 @@ from metadx.evaluation import (
     difference,
 )
 from metadx.studies.contenders import Contender, recommend
-from metadx.studies.exam import Outcome, Plan, Progress, draw_exam, sit
+from metadx.studies.exam import Outcome, Plan, Progress, draw_exam, sit_all
 from metadx.studies.hardware import hardware
 from metadx.studies.problem import Problem
 from metadx.studies.summary import summarise
@@ -47,7 +47,7 @@ def compare(
     """
     began = time.monotonic()
     exam = draw_exam(problem, plan)
-    outcomes = [sit(c, exam, _titled(progress, c.title)) for c in contenders]
+    outcomes = sit_all(contenders, exam, progress)
     return verdict(title, problem, outcomes, plan, command=command, seconds=time.monotonic() - began)
 
 
@@ -62,9 +62,8 @@ def verdict(
 ) -> EvaluationResult:
     """What contenders that sat the same exam come to beside each other: scores, differences, the recommendation."""
     metric = "accuracy" if problem.classification else "mse"
-    contenders = [o.contender for o in outcomes]
-    tested = {k: {o.contender.name: o.test[k] for o in outcomes} for k in plan.shots}
-    baselines = [c.name for c in contenders if c.algorithm.consumes != "tasks"]
+    tested = {k: {o.name: o.test[k] for o in outcomes} for k in plan.shots}
+    baselines = [o.name for o in outcomes if o.learns_from != "tasks"]
     baseline = {k: best({b: tested[k][b] for b in baselines}, metric) for k in plan.shots if baselines}
     result = EvaluationResult(
         title=title,
@@ -75,7 +74,7 @@ def verdict(
             query=plan.query,
             episodes=plan.episodes,
             seed=plan.seed,
-            mode="transductive" if any(c.algorithm.transductive for c in contenders) else "inductive",
+            mode="transductive" if any(o.transductive for o in outcomes) else "inductive",
             hardware=hardware(),
             date=datetime.now(UTC).date().isoformat(),
             command=command,
@@ -85,7 +84,7 @@ def verdict(
         shots=plan.shots,
         scores=tuple(_scores(tested)),
         differences=tuple(_differences(tested, baseline, metric)),
-        recommended=recommend({k: {o.contender.name: o.validation[k] for o in outcomes} for k in plan.shots}),
+        recommended=recommend({k: {o.name: o.validation[k] for o in outcomes} for k in plan.shots}),
         baseline=baseline,
         conditions=tuple(_conditions(tested)),
         calibration=tuple(_calibration(tested)),
@@ -94,17 +93,11 @@ def verdict(
     return result.model_copy(update={"summary": summarise(result)})
 
 
-def _titled(progress: Progress | None, title: str) -> Progress | None:
-    if progress is None:
-        return None
-    return lambda what, done, total: progress(f"{title} · {what}", done, total)
-
-
 def _method(outcome: Outcome) -> Method:
     return Method(
-        name=outcome.contender.name,
-        title=outcome.contender.title,
-        learns_from=outcome.contender.algorithm.consumes,
+        name=outcome.name,
+        title=outcome.title,
+        learns_from=outcome.learns_from,
         settings={shots: settings for shots, settings in outcome.settings.items() if settings},
     )
 
@@ -113,7 +106,7 @@ def _scores(tested: Mapping[int, Mapping[str, Scores]]) -> Iterator[Score]:
     for shots, methods in tested.items():
         for name, scores in methods.items():
             for metric in scores.metrics:
-                yield Score(method=name, shots=shots, metric=metric, **_plain(scores.interval(metric)))
+                yield Score(method=name, shots=shots, metric=metric, **plain(scores.interval(metric)))
 
 
 def _differences(
@@ -123,7 +116,7 @@ def _differences(
         for name, scores in tested[shots].items():
             if name != against:
                 found = difference(scores, tested[shots][against], metric)
-                yield Difference(method=name, against=against, shots=shots, metric=metric, **_plain(found))
+                yield Difference(method=name, against=against, shots=shots, metric=metric, **plain(found))
 
 
 def _conditions(tested: Mapping[int, Mapping[str, Scores]]) -> Iterator[ConditionScore]:
@@ -150,5 +143,6 @@ def _calibration(tested: Mapping[int, Mapping[str, Scores]]) -> Iterator[Calibra
                     )
 
 
-def _plain(interval: Interval) -> dict[str, Any]:
+def plain(interval: Interval) -> dict[str, Any]:
+    """An interval as a result holds it: None for what is not a number."""
     return {k: None if v != v else v for k, v in interval._asdict().items()}

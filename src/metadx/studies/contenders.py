@@ -23,6 +23,8 @@ GRIDS: dict[str, tuple[Settings, ...]] = {
     "nearest_centroid": tuple({"sharpness": s} for s in (0.3, 1.0, 3.0, 10.0)),
     "boosted_trees": ({"leaf": 1}, {"leaf": 3}),
     "logistic_trees": tuple({"c": c} for c in (0.03, 0.3, 3.0)),
+    "ridge": tuple({"penalty": p} for p in (1.0, 3.0, 10.0, 30.0, 100.0, 300.0)),
+    "meta_ridge": tuple({"strength": s} for s in (0.03, 0.1, 0.3, 1.0, 3.0)),
     "scratch": tuple({"lr": lr, "steps": n} for lr in (0.003, 0.03) for n in (20, 100)),
     "linear_probe": tuple({"c": c} for c in _PENALTIES),
     "fine_tune": tuple({"lr": lr, "steps": n} for lr in (0.003, 0.03) for n in (10, 50)),
@@ -40,10 +42,6 @@ class Contender:
     params: Tensors
     state: Tensors
     grid: tuple[Settings, ...] = ({},)
-
-    def without_tensors(self) -> Contender:
-        """The contender as it is listed: what it is, not what it learned."""
-        return dataclasses.replace(self, params={}, state={})
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from metadx.learners import NamedSettings
 from metadx.studies.build import build_problem
 from metadx.studies.comparison import verdict
 from metadx.studies.contenders import Contender
-from metadx.studies.exam import Outcome, Plan, Progress, draw_exam, sit
+from metadx.studies.exam import DONE, Outcome, Plan, Progress, draw_exam, sit
 from metadx.studies.problem import Problem
 from metadx.studies.recipe import AuxiliarySettings, DataSettings, Recipe, SplitSettings
 from metadx.studies.study import contender, train_one, untrained
@@ -43,7 +43,7 @@ _PLAN = Plan(shots=(1, 5, 20), ways=5, query=10, episodes=300, tuning_tasks=120,
 
 
 def demo_recipe(seed: int) -> Recipe:
-    """The settings that the trained methods of the demonstration share."""
+    """The settings that the methods of the demonstration share; how each is trained is in `_TRAINED`."""
     return Recipe(
         title="Thyroid diagnoses never seen in training",
         data=DataSettings(name="thyroid", split=SplitSettings(seed=seed, share=(3, 3, 5), least=6)),
@@ -51,15 +51,7 @@ def demo_recipe(seed: int) -> Recipe:
         auxiliary=AuxiliarySettings(regions=0.35, permuted=0.5),
         learner=NamedSettings(name="mlp", hidden=[64, 64], activation="gelu", norm="layer"),
         algorithm=NamedSettings(name="meta_committee"),
-        training=TrainingSettings(
-            iterations=400,
-            meta_batch=12,
-            lr=0.01,
-            schedule="one_cycle",
-            clip=1.0,
-            validate_every=100,
-            seed=seed,
-        ),
+        training=TrainingSettings(seed=seed),
     )
 
 
@@ -89,7 +81,7 @@ def run_demo(
     return verdict(
         recipe.title,
         build_problem(recipe),
-        sorted(outcomes, key=lambda outcome: DEMO_METHODS.index(outcome.contender.name)),
+        sorted(outcomes, key=lambda outcome: DEMO_METHODS.index(outcome.name)),
         plan,
         command=f"metadx demo --seed {seed} --episodes {episodes}",
         seconds=time.monotonic() - began,
@@ -100,14 +92,11 @@ def stand(name: str, seed: int, plan: Plan, report: Progress) -> Outcome:
     """One method of the demonstration, trained if it has to be, on the exam."""
     recipe = demo_recipe(seed)
     problem = build_problem(recipe)
-    make = _trained if name in _TRAINED else _untrained
-    outcome = sit(make(name, recipe, problem, report), draw_exam(problem, plan), report)
-    report("done", 1, 1)
+    trained = name in _TRAINED
+    ready = _trained(name, recipe, problem, report) if trained else untrained(name, recipe, problem)
+    outcome = sit(ready, draw_exam(problem, plan), report)
+    report(DONE, 1, 1)
     return outcome
-
-
-def _untrained(name: str, recipe: Recipe, problem: Problem, report: Progress) -> Contender:
-    return untrained(name, recipe, problem)
 
 
 def _trained(name: str, recipe: Recipe, problem: Problem, report: Progress) -> Contender:

@@ -36,10 +36,6 @@ def model_of(run: Run) -> MetaModel:
     recipe = run.recipe
     if recipe.data.function is not None:
         raise UserError(f"{run.folder}: predicts values of a function; a diagnosis needs conditions.")
-    if recipe.data.backbone is not None:
-        raise UserError(
-            f"{run.folder}: looks through {recipe.data.backbone}, which a diagnoser cannot carry yet."
-        )
     inputs = load_inputs(run)
     try:
         size = Dimensions(**run.summary["dimensions"])

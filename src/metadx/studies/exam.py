@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
+import numpy as np
+
+from metadx.errors import UserError
 from metadx.evaluation import Scores, evaluate
 from metadx.studies.contenders import Contender, Settings, tune
 from metadx.studies.problem import Problem, feasible
-from metadx.tasks import Shape, Task
+from metadx.tasks import Episode, MetaDataset, PatientSource, Shape, Task, TaskSource
+from metadx.tasks.source import bounds
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and of how much."""
+
+DONE = "done"
+"""What a contender reports once it has nothing more to do."""
 
 
 @dataclass(frozen=True)
@@ -43,16 +50,21 @@ class Exam(NamedTuple):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one contender did on an exam, by number of shots.
+    """What one contender did on an exam, by number of shots; no tensors, so that it travels between processes.
 
     Args:
-        contender: who sat it, without its tensors.
+        name, title: who sat it.
+        learns_from: what its algorithm consumes in training.
+        transductive: whether it looked at the query cases together.
         settings: those that did best on meta-validation.
         validation: scores with them on the tuning tasks.
         test: scores with them on the test tasks.
     """
 
-    contender: Contender
+    name: str
+    title: str
+    learns_from: Literal["tasks", "cases", "nothing"]
+    transductive: bool
     settings: dict[int, Settings]
     validation: dict[int, Scores]
     test: dict[int, Scores]
@@ -67,17 +79,46 @@ def draw_exam(problem: Problem, plan: Plan) -> Exam:
     exam = Exam({}, {}, {})
     for shots in plan.shots:
         shape = Shape(ways=plan.ways, shots=shots, query=plan.query)
-        drawn = problem.splits.test.episodes(plan.episodes, shape, plan.seed)
+        drawn = _episodes(problem.splits.test, plan.episodes, shape, plan.seed)
         exam.test[shots] = [source.task(episode) for source, episode in drawn]
         exam.conditions[shots] = [getattr(episode, "conditions", ()) for _, episode in drawn]
         possible = feasible(problem.splits.validation, shape)
-        exam.tuning[shots] = problem.splits.validation.tasks(plan.tuning_tasks, possible, plan.seed + 1)
+        tuning = _episodes(problem.splits.validation, plan.tuning_tasks, possible, plan.seed + 1)
+        exam.tuning[shots] = [source.task(episode) for source, episode in tuning]
     return exam
+
+
+def _episodes(
+    dataset: MetaDataset, number: int, shape: Shape, seed: int
+) -> Sequence[tuple[TaskSource, Episode]]:
+    """Episodes drawn at random; where tasks are by patient, each patient's first cases and all that came later."""
+    by_patient = [source for source in dataset.sources() if isinstance(source, PatientSource)]
+    if not by_patient:
+        return dataset.episodes(number, shape, seed)
+    shots = bounds(shape.shots)[0]
+    everyone = [(source, source.first(p, shots)) for source in by_patient for p in source.with_first(shots)]
+    if not everyone:
+        raise UserError(f"the {dataset.split} split has no patient with {shots} cases and one after them")
+    chosen = np.random.default_rng(seed).permutation(len(everyone))[:number]
+    return [everyone[i] for i in sorted(chosen)]
+
+
+def sit_all(contenders: Sequence[Contender], exam: Exam, progress: Progress | None = None) -> list[Outcome]:
+    """Every contender on the same exam, one after the other; reports begin with the contender's title."""
+    return [sit(contender, exam, _titled(progress, contender.title)) for contender in contenders]
 
 
 def sit(contender: Contender, exam: Exam, progress: Progress | None = None) -> Outcome:
     """Tunes a contender on the exam's meta-validation tasks, then scores it on its meta-test tasks."""
-    outcome = Outcome(contender.without_tensors(), {}, {}, {})
+    outcome = Outcome(
+        contender.name,
+        contender.title,
+        contender.algorithm.consumes,
+        contender.algorithm.transductive,
+        settings={},
+        validation={},
+        test={},
+    )
     for shots, tasks in exam.test.items():
         tries = exam.tuning[shots]
         report = _counter(
@@ -96,6 +137,12 @@ def sit(contender: Contender, exam: Exam, progress: Progress | None = None) -> O
             progress=report,
         )
     return outcome
+
+
+def _titled(progress: Progress | None, title: str) -> Progress | None:
+    if progress is None:
+        return None
+    return lambda what, done, total: progress(f"{title} · {what}", done, total)
 
 
 def _counter(progress: Progress | None, what: str, total: int) -> Callable[[int], None] | None:

@@ -18,6 +18,7 @@ from metadx.cases import (
     read_table,
     rotations,
 )
+from metadx.cases.signals import holds_glucose, holds_recordings, read_beats, read_glucose
 from metadx.errors import UserError
 from metadx.evaluation import DataDescription, SplitDescription
 from metadx.learners import BACKBONES
@@ -61,6 +62,10 @@ def _read(data: DataSettings) -> Cases:
     pictures: dict[str, Any] = {"size": data.size, "channels": data.channels, "bits": data.bits}
     if data.csv is not None:
         return read_table(data.csv, patients=data.patients, **pictures)
+    if data.folder is not None and holds_recordings(data.folder):
+        return read_beats(data.folder)
+    if data.folder is not None and holds_glucose(data.folder):
+        return read_glucose(data.folder)
     if data.folder is not None:
         pattern = data.patient_pattern
         return read_folders(data.folder, patients=data.patients, patient_pattern=pattern, **pictures)
@@ -80,7 +85,7 @@ def transform_of(cases: Cases, data: DataSettings) -> Transform:
         return fit_transform(cases)
     if cases.modality != "image":
         raise UserError(f"data.backbone embeds pictures, not {cases.modality} cases")
-    return BACKBONES[data.backbone]()
+    return BACKBONES[data.backbone](cases.x.shape[1:])
 
 
 def feasible(dataset: MetaDataset, shape: Shape) -> Shape:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from metadx.cases import entries
 from metadx.errors import UserError, nearest
 from metadx.learners import NamedSettings
 from metadx.tasks import Shape
@@ -50,6 +51,15 @@ class SetsSettings(_Part):
             raise ValueError(f"'{twice}' is named twice; every data set is on one side")
         return self
 
+    def beside(self, here: Path) -> SetsSettings:
+        """With relative paths taken from the folder `here`; names of the catalogue stay."""
+        return SetsSettings(**{side: tuple(_beside(here, name) for name in names) for side, names in self})
+
+
+def _beside(here: Path, name: str) -> str:
+    known = name in entries() or not (here / name).exists()
+    return name if known else str(here / name)
+
 
 class DataSettings(_Part):
     """Where cases come from: exactly one of the first five.
@@ -67,6 +77,8 @@ class DataSettings(_Part):
         bits: how many bits of 16-bit pictures are used.
         backbone: a frozen network that embeds pictures; "efficientnet-lite0" (needs `metadx[pretrained]`).
         rotations: pictures turned by 90, 180 and 270 degrees are further conditions, as is usual for Omniglot.
+        augment: how pictures are changed at random in meta-training: flip, rotate, tilt, crop, intensity; see
+            `metadx.tasks.AUGMENTATIONS`.
         allow_unverified: accept a copy whose checksum is not the official one.
         split: how conditions are dealt out.
     """
@@ -83,6 +95,7 @@ class DataSettings(_Part):
     bits: int | None = None
     backbone: Literal["efficientnet-lite0"] | None = None
     rotations: bool = False
+    augment: tuple[str, ...] = ()
     allow_unverified: bool = False
     split: SplitSettings = SplitSettings()
 
@@ -93,6 +106,17 @@ class DataSettings(_Part):
         if len(given) != 1:
             raise ValueError(f"give exactly one of {', '.join(kinds)}; found {given or 'none'}")
         return self
+
+
+class PatientSettings(_Part):
+    """Tasks about one patient each: earlier cases are the support set, later ones the query set.
+
+    Args:
+        history: the least and the most time before the boundary that support cases are drawn from in training, in
+            the unit of the data's times: minutes for glucose, seconds for heartbeats, else as in the file.
+    """
+
+    history: tuple[_Share, _Share]
 
 
 class AuxiliarySettings(_Part):
@@ -148,6 +172,7 @@ class Recipe(_Part):
     title: str = ""
     data: DataSettings
     tasks: Shape = Shape(ways=(2, 5))
+    patients: PatientSettings | None = None
     auxiliary: AuxiliarySettings = AuxiliarySettings()
     learner: NamedSettings = NamedSettings(name="auto")
     algorithm: NamedSettings
@@ -175,7 +200,11 @@ def read_recipe(path: Path) -> Recipe:
         raise UserError(f"{path}: a recipe is a mapping with `data` and `algorithm`; see `recipes/`.")
     recipe = parse_recipe(content, str(path))
     here = path.resolve().parent
-    found = {k: here / v for k in ("csv", "folder") if (v := getattr(recipe.data, k)) is not None}
+    found: dict[str, Any] = {
+        k: here / v for k in ("csv", "folder") if (v := getattr(recipe.data, k)) is not None
+    }
+    if recipe.data.sets is not None:
+        found["sets"] = recipe.data.sets.beside(here)
     return recipe.model_copy(update={"data": recipe.data.model_copy(update=found)})
 
 

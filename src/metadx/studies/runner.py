@@ -10,6 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
+from metadx.durable import NO_ROOM, DiskFull, sync
 from metadx.errors import UserError
 from metadx.studies.build import build_problem
 from metadx.studies.recipe import Recipe
@@ -17,16 +18,13 @@ from metadx.studies.runs import METRICS, Run, fingerprints, load_run, read_store
 from metadx.studies.study import train_one
 from metadx.studies.workfolder import new_folder, unfinished_folder
 from metadx.training import (
-    NO_ROOM,
     Checkpoint,
     Checkpointer,
-    DiskFull,
     has_checkpoint,
     metrics_file,
     read_checkpoint,
     remove_checkpoints,
     stop_signals,
-    sync,
     tensorboard,
 )
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from metadx.algorithms import Dimensions
-from metadx.cases import Cases, Inputs, fit_table
+from metadx.cases import Cases, Inputs, entries, fit_table
 from metadx.errors import UserError
 from metadx.evaluation import DataDescription, SplitDescription
 from metadx.studies.problem import Problem, describe, read_cases, transform_of
 from metadx.studies.recipe import DataSettings, Recipe, SetsSettings
-from metadx.tasks import ConditionSource, MetaDataset, MetaSplits, Split
+from metadx.studies.rules import rules_for
+from metadx.tasks import ConditionSource, MetaDataset, MetaSplits, Split, augmentation
 from metadx.tasks.source import bounds
 from metadx.training import pooled_classes
 
@@ -30,32 +31,23 @@ def build_sets(recipe: Recipe, sets: SetsSettings) -> Problem:
         raise UserError(
             "auxiliary: regions and permuted tasks are made from one table, not from several data sets"
         )
-    sides: Mapping[Split, tuple[str, ...]] = {
-        "train": sets.train,
-        "validation": sets.validation,
-        "test": sets.test,
+    read = {
+        side: [(s.name, _of_conditions(s, recipe.data)) for s in those]
+        for side, those in read_sets(recipe, sets).items()
     }
-    read = {side: [(name, _named(name, recipe.data)) for name in names] for side, names in sides.items()}
-    first_name, first = read["train"][0]
-    for name, cases in (pair for pairs in read.values() for pair in pairs):
-        if (cases.modality, cases.x.shape[1:], cases.features) != (
-            first.modality,
-            first.x.shape[1:],
-            first.features,
-        ):
-            raise UserError(
-                f"{name}: {cases.modality} cases of shape {cases.x.shape[1:]}, but {first_name} has "
-                f"{first.modality} cases of {first.x.shape[1:]}. Give pictures one data.size and data.channels, "
-                "and tables the same columns."
-            )
-    observed = (
-        np.concatenate([cases.x for _, cases in read["train"]]) if first.modality == "table" else first.x
-    )
-    transform = fit_table(observed) if first.modality == "table" else transform_of(first, recipe.data)
+    _, first = read["train"][0]
+    rows = first.modality == "table" or bool(first.features)
+    observed = np.concatenate([cases.x for _, cases in read["train"]]) if rows else first.x
+    transform = fit_table(observed) if rows else transform_of(first, recipe.data)
+
+    augment = augmentation(recipe.data.augment, transform.shape)
 
     def dataset(side: Split) -> MetaDataset:
         sources = [ConditionSource(cases, transform, f"{name}/{side}") for name, cases in read[side]]
-        return MetaDataset(side, sources, recipe.tasks, weights=[len(s.cases.classes) for s in sources])
+        weights = [len(s.cases.classes) for s in sources]
+        return MetaDataset(
+            side, sources, recipe.tasks, weights=weights, augment=augment if side == "train" else None
+        )
 
     splits = MetaSplits(dataset("train"), dataset("validation"), dataset("test"))
     counts = {
@@ -64,28 +56,89 @@ def build_sets(recipe: Recipe, sets: SetsSettings) -> Problem:
     return Problem(
         splits,
         Dimensions(transform.shape, bounds(recipe.tasks.ways)[1], pooled_classes(splits.train)),
-        _described([cases for pairs in read.values() for _, cases in pairs], ", ".join(sets.test), recipe),
+        described([cases for pairs in read.values() for _, cases in pairs], ", ".join(sets.test), recipe),
         SplitDescription(**counts),
         inputs=Inputs(first.modality, first.features, transform, recipe.data.bits),
     )
 
 
-def _named(name: str, data: DataSettings) -> Cases:
-    """The cases of a catalogue name or a path, their patients and conditions named after it."""
+class ReadSet(NamedTuple):
+    """A data set of a recipe: its name there, the short name of its patients and conditions, and its cases."""
+
+    name: str
+    short: str
+    cases: Cases
+
+
+def read_sets(recipe: Recipe, sets: SetsSettings) -> dict[Split, list[ReadSet]]:
+    """The data sets of each side, their patients named after them.
+
+    Raises:
+        UserError: a data set cannot be read, or its cases are not of one kind with the others.
+    """
+    sides: Mapping[Split, tuple[str, ...]] = {
+        "train": sets.train,
+        "validation": sets.validation,
+        "test": sets.test,
+    }
+    short = _short_names([name for names in sides.values() for name in names])
+    read = {
+        side: [ReadSet(name, short[name], _read(name, short[name], recipe.data)) for name in names]
+        for side, names in sides.items()
+    }
+    first_name, _, first = read["train"][0]
+    for name, _, cases in (one for those in read.values() for one in those):
+        if _kind(cases) != _kind(first):
+            raise UserError(
+                f"{name}: {cases.modality} cases of shape {cases.x.shape[1:]}, but {first_name} has "
+                f"{first.modality} cases of {first.x.shape[1:]}. Give pictures one data.size and data.channels, "
+                "and tables the same columns."
+            )
+    return read
+
+
+def _kind(cases: Cases) -> tuple[object, ...]:
+    return cases.modality, cases.x.shape[1:], cases.features
+
+
+def _short_names(names: Sequence[str]) -> dict[str, str]:
+    """The shortest ends of paths that tell the sets apart: `a/scans` and `b/scans` keep their folder."""
+    parts = {name: Path(name).with_suffix("").parts for name in names}
+    for kept in range(1, max(map(len, parts.values()))):
+        short = {name: "/".join(these[-kept:]) for name, these in parts.items()}
+        if len(set(short.values())) == len(names):
+            return short
+    return {name: name for name in names}
+
+
+def _place(name: str) -> dict[str, Any]:
+    """A set's place as `DataSettings` holds it: a CSV manifest, a folder, or a name of the catalogue."""
     path = Path(name)
-    place: dict[str, Any] = {"name": name}
-    if path.suffix.lower() == ".csv" or path.is_dir():
-        place = {"folder": path} if path.is_dir() else {"csv": path}
-    cases = read_cases(data.model_copy(update={"sets": None} | place))
-    short = path.stem
-    return replace(
-        cases,
-        patient=np.char.add(f"{short}:", cases.patient.astype(str)),
-        classes=tuple(f"{short}: {label}" for label in cases.classes),
-    )
+    if name in entries():
+        return {"name": name}
+    if path.suffix.lower() == ".csv":
+        return {"csv": path}
+    return {"folder": path} if path.is_dir() else {"name": name}
 
 
-def _described(every: Sequence[Cases], name: str, recipe: Recipe) -> DataDescription:
+def _read(name: str, short: str, data: DataSettings) -> Cases:
+    """The cases of a catalogue name or a path, their patients named after it."""
+    cases = read_cases(_own(name, data))
+    return replace(cases, patient=np.char.add(f"{short}:", cases.patient.astype(str)))
+
+
+def _own(name: str, data: DataSettings) -> DataSettings:
+    return data.model_copy(update={"sets": None, **_place(name)})
+
+
+def _of_conditions(one: ReadSet, data: DataSettings) -> Cases:
+    """The cases without labels that are no condition, the others named after their set."""
+    controls = rules_for(_own(one.name, data), one.cases).controls
+    kept = one.cases.of_conditions([label for label in one.cases.classes if label not in controls])
+    return replace(kept, classes=tuple(f"{one.short}: {label}" for label in kept.classes))
+
+
+def described(every: Sequence[Cases], name: str, recipe: Recipe) -> DataDescription:
     """All data sets of a study in the report's words."""
     parts = [describe(cases, recipe) for cases in every]
 

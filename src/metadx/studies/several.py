@@ -12,9 +12,9 @@ from metadx.algorithms import TITLES, build_algorithm
 from metadx.errors import UserError
 from metadx.evaluation import Difference, EvaluationResult, difference
 from metadx.studies.build import build_problem
-from metadx.studies.comparison import verdict
+from metadx.studies.comparison import plain, verdict
 from metadx.studies.contenders import Contender
-from metadx.studies.exam import Outcome, Progress, draw_exam, sit
+from metadx.studies.exam import Outcome, Progress, draw_exam, sit_all
 from metadx.studies.recipe import EvaluationSettings
 from metadx.studies.runs import Run
 from metadx.studies.study import baselines, check_unchanged, contender, plan_for
@@ -52,7 +52,7 @@ def compare_runs(
     contenders += baselines(settings, runs[-1].recipe, problem, leave_out=trained)
     plan = plan_for(settings, problem, min(bounds(run.recipe.tasks.ways)[1] for run in runs))
     exam = draw_exam(problem, plan)
-    outcomes = [sit(c, exam, _titled(progress, c.title)) for c in contenders]
+    outcomes = sit_all(contenders, exam, progress)
     title = f"{len(runs)} runs on {problem.data.name}"
     seconds = time.monotonic() - began
     result = verdict(title, problem, outcomes, plan, command=command, seconds=seconds)
@@ -93,19 +93,13 @@ def _names(runs: Sequence[Run], settings: EvaluationSettings) -> list[str]:
     return names if distinct else [str(run.folder) for run in runs]
 
 
-def _titled(progress: Progress | None, title: str) -> Progress | None:
-    if progress is None:
-        return None
-    return lambda what, done, total: progress(f"{title} · {what}", done, total)
-
-
 def _with_pairs(result: EvaluationResult, outcomes: Sequence[Outcome]) -> EvaluationResult:
     """The result with the differences of every two runs; the summary says those to the first."""
     metric = "accuracy" if any(s.metric == "accuracy" for s in result.scores) else "mse"
     pairs = list(_pairs(outcomes, result.shots, metric))
     known = {(d.method, d.against, d.shots) for d in result.differences}
-    titles = {o.contender.name: o.contender.title for o in outcomes}
-    first = outcomes[0].contender.name
+    titles = {o.name: o.title for o in outcomes}
+    first = outcomes[0].name
     said = [pair_sentence(pair, titles) for pair in pairs if pair.against == first]
     new = [p for p in pairs if (p.method, p.against, p.shots) not in known]
     return result.model_copy(
@@ -117,14 +111,10 @@ def _pairs(outcomes: Sequence[Outcome], shots: Sequence[int], metric: str) -> It
     for k in shots:
         for against, other in itertools.combinations(outcomes, 2):
             found = difference(other.test[k], against.test[k], metric)
-            value, low, high = (None if v != v else v for v in found[:3])
             yield Difference(
-                method=other.contender.name,
-                against=against.contender.name,
+                method=other.name,
+                against=against.name,
                 shots=k,
                 metric=metric,
-                value=value,
-                low=low,
-                high=high,
-                n=found.n,
+                **plain(found),
             )

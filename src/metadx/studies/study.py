@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 from collections.abc import Collection, Sequence
 
 import numpy as np
 from rich.console import Console
 
-from metadx.algorithms import ALGORITHMS, TITLES, Algorithm, build_algorithm
+from metadx.algorithms import ALGORITHMS, TITLES, Algorithm, build_algorithm, suits
+from metadx.diagnosis import check_tensors
 from metadx.errors import UserError, nearest
 from metadx.evaluation import EvaluationResult
 from metadx.learners import NamedSettings, Tensors
@@ -77,11 +77,11 @@ def evaluate_run(
 def baselines(
     settings: EvaluationSettings, recipe: Recipe, problem: Problem, *, leave_out: Collection[str]
 ) -> list[Contender]:
-    """The baselines asked for, each once, without those to leave out and those that cannot predict values."""
+    """The baselines asked for, each once, without those to leave out and those that cannot do what is asked."""
     return [
         untrained(name, recipe, problem)
         for name in dict.fromkeys(settings.baselines)
-        if name not in leave_out and (problem.classification or _regresses(name))
+        if name not in leave_out and (name not in ALGORITHMS or suits(name, problem.classification))
     ]
 
 
@@ -95,11 +95,6 @@ def plan_for(settings: EvaluationSettings, problem: Problem, trained: int) -> Pl
         tuning_tasks=settings.tuning_tasks,
         seed=settings.seed,
     )
-
-
-def _regresses(name: str) -> bool:
-    """Whether a method can predict values; an unknown one is left to be refused by name."""
-    return name not in ALGORITHMS or "loss" in {f.name for f in dataclasses.fields(ALGORITHMS[name])}  # type: ignore[arg-type]
 
 
 def _ways(problem: Problem, trained: int, shots: int) -> int:
@@ -120,13 +115,10 @@ def check_unchanged(run: Run, problem: Problem, built: Algorithm) -> None:
             f"{run.folder}: the {', '.join(changed)} cases are not those of the training: {problem.data.name} or "
             "the recipe has changed since, and held-out conditions may have been trained on. Train again."
         )
-    params, state = built.init(np.random.default_rng(run.recipe.training.seed))
-    for wanted, stored in ((params, run.params), (state, run.state)):
-        if {k: v.shape for k, v in wanted.items()} != {k: v.shape for k, v in stored.items()}:
-            raise UserError(
-                f"{run.folder}: the parameters do not fit the learner and algorithm of its recipe, which has "
-                "changed since. Train again."
-            )
+    try:
+        check_tensors(built, run.params, run.state)
+    except UserError as error:
+        raise UserError(f"{run.folder}: {error}. Train again.") from error
 
 
 def untrained(name: str, recipe: Recipe, problem: Problem) -> Contender:

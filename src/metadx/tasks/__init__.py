@@ -1,8 +1,10 @@
 """How cases become few-shot tasks."""
 
+from metadx.tasks.augment import AUGMENTATIONS, Augment, augmentation
 from metadx.tasks.conditions import ConditionEpisode, ConditionSource
 from metadx.tasks.episodes import load_episodes, save_episodes
 from metadx.tasks.meta_dataset import MetaDataset, MetaSplits, Split, as_dict
+from metadx.tasks.patients import PatientEpisode, PatientSource
 from metadx.tasks.permuted import PermutedEpisode, PermutedSource
 from metadx.tasks.regions import RegionEpisode, RegionSource
 from metadx.tasks.sinusoid import SinusoidEpisode, SinusoidSource
@@ -11,6 +13,8 @@ from metadx.tasks.split import ConditionSplit, split_cases, split_conditions
 from metadx.tasks.task import Examples, Task, make_examples, present, stack, unstack
 
 __all__ = [
+    "AUGMENTATIONS",
+    "Augment",
     "ConditionEpisode",
     "ConditionSource",
     "ConditionSplit",
@@ -18,6 +22,8 @@ __all__ = [
     "Examples",
     "MetaDataset",
     "MetaSplits",
+    "PatientEpisode",
+    "PatientSource",
     "PermutedEpisode",
     "PermutedSource",
     "RegionEpisode",
@@ -29,6 +35,7 @@ __all__ = [
     "Task",
     "TaskSource",
     "as_dict",
+    "augmentation",
     "load_episodes",
     "make_examples",
     "present",

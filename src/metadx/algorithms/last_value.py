@@ -1,0 +1,56 @@
+"""Persistence: what was last measured is what will be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, final
+
+import numpy as np
+from torch import Tensor
+
+from metadx.algorithms.algorithm import Algorithm, Update, nothing_to_learn
+from metadx.algorithms.losses import SQUARED_ERROR, Loss
+from metadx.learners import Reference, Tensors
+from metadx.tasks import Examples
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class LastValue(Algorithm):
+    """Predicts the last input of each case: the forecast to beat. Targets must be on the scale of the inputs."""
+
+    consumes: ClassVar = "nothing"
+    tensors: ClassVar = True
+    exact_gradient: ClassVar = False
+    transductive: ClassVar = False
+    loss: ClassVar[Loss] = SQUARED_ERROR
+
+    def init(self, rng: np.random.Generator) -> tuple[Tensors, Tensors]:
+        return {}, {}
+
+    def adapt(
+        self,
+        params: Tensors,
+        state: Tensors,
+        support: Examples,
+        *,
+        rng: np.random.Generator | None = None,
+        step: int = 0,
+        train: bool = False,
+        query: Reference | None = None,
+    ) -> tuple[()]:
+        return ()
+
+    def predict(self, params: Tensors, state: Tensors, adapted: tuple[()], x: Tensor) -> Tensor:
+        return x.flatten(1)[:, -1:]
+
+    def update(
+        self,
+        params: Tensors,
+        state: Tensors,
+        item: Any,
+        *,
+        rng: np.random.Generator | None = None,
+        step: int = 0,
+    ) -> Update:
+        return nothing_to_learn(state)
