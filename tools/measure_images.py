@@ -10,14 +10,24 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-import numpy as np
+import torch
 from rich.console import Console
+from torch import nn
 
-from metadx.algorithms import ALGORITHMS, TITLES, Algorithm, LinearProbe, as_predictor, build_algorithm
+from metadx.algorithms import (
+    ALGORITHMS,
+    TITLES,
+    Algorithm,
+    LogisticRegression,
+    ProtoNet,
+    as_predictor,
+    build_algorithm,
+)
 from metadx.evaluation import Interval, difference, evaluate
-from metadx.learners import NamedSettings, output_width
+from metadx.learners import Functional, NamedSettings, Tensors
 from metadx.studies import (
     Contender,
+    Exam,
     Outcome,
     Plan,
     Problem,
@@ -33,7 +43,7 @@ from metadx.studies import (
 from metadx.studies.contenders import GRIDS
 from metadx.studies.results import Row, interval_row, write_row
 from metadx.studies.study import contender, train_one, untrained
-from metadx.tasks import Shape
+from metadx.tasks import Shape, Task
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS, RECIPES = ROOT / "results", ROOT / "recipes"
@@ -49,6 +59,7 @@ PUBLISHED = {  # accuracy of the papers, whose splits are random characters, wit
     ("reptile", 5, 1): "95.39±0.09",
 }
 _CASES = 64
+TITLES_OF = {"prototypes": "Prototypes", "probe": "Logistic regression"}
 FULL = ("maml", "fomaml", "anil", "reptile", "protonet")
 
 
@@ -142,16 +153,17 @@ def held_out(name: str) -> None:
     plan = Plan(settings.shots, ways, settings.query, settings.episodes, settings.tuning_tasks, settings.seed)
     pixels = build_problem(recipe)
     exam = draw_exam(pixels, plan)
+    simple = [untrained(baseline, recipe, pixels) for baseline in ("logistic_regression", "nearest_centroid")]
+    outcomes = _on_backbone(recipe, plan) + [sit(who, exam) for who in simple]
     began = time.process_time()
     prototypes = _trained("protonet", recipe, pixels)
     seconds = time.process_time() - began
-    learned = [prototypes, _probe_on(prototypes, pixels), _trained("linear_probe", recipe, pixels)]
-    simple = [untrained(baseline, recipe, pixels) for baseline in ("logistic_regression", "nearest_centroid")]
-    outcomes = [sit(who, exam) for who in (*learned, *simple)] + _on_backbone(recipe, plan)
+    learned = _on_embedding(prototypes, exam) + _on_embedding(_trained("linear_probe", recipe, pixels), exam)
+    outcomes = learned + outcomes
     for shots in plan.shots:
         for outcome in outcomes:
             _scored(name, outcome, shots, plan)
-        _gain(name, outcomes, [who.name for who in learned], shots, plan)
+        _gain(name, outcomes, [outcome.name for outcome in learned], shots, plan)
     row = Row(
         id=f"{name}-seconds",
         what=f"recipes/{name}.yaml, training, processor time of all cores",
@@ -167,9 +179,9 @@ def held_out(name: str) -> None:
 
 def _gain(name: str, outcomes: Sequence[Outcome], learned: Sequence[str], shots: int, plan: Plan) -> None:
     """The network from scratch that meta-validation chose, against logistic regression on pixels."""
-    scores = {o.contender.name: o.test[shots] for o in outcomes}
-    title = {o.contender.name: o.contender.title for o in outcomes}
-    tried = {k: {o.contender.name: o.validation[k] for o in outcomes} for k in plan.shots}
+    scores = {o.name: o.test[shots] for o in outcomes}
+    title = {o.name: o.title for o in outcomes}
+    tried = {k: {o.name: o.validation[k] for o in outcomes} for k in plan.shots}
     chosen = recommend({k: {n: v for n, v in tried[k].items() if n in learned} for k in plan.shots})[shots]
     _write(
         f"{name}-gain-{shots:02d}shot",
@@ -190,19 +202,38 @@ def _trained(name: str, recipe: Recipe, problem: Problem) -> Contender:
     return contender(name, trained.algorithm, trained.params, trained.state)
 
 
-def _probe_on(made: Contender, problem: Problem) -> Contender:
-    """Logistic regression on the embedding of a meta-trained network."""
-    network = made.algorithm.network  # type: ignore[attr-defined]
-    width = output_width(network, problem.dimensions.input_shape)
-    probe = LinearProbe(network, width, classes=1)
-    params = probe.init(np.random.default_rng(0))[0] | made.params
-    title = "Logistic regression on the prototypical network's embedding"
-    return Contender("protonet-probe", title, probe, params, made.state, GRIDS["linear_probe"])
+def _on_embedding(made: Contender, exam: Exam) -> list[Outcome]:
+    """Prototypes and logistic regression on the embedding of a trained network; every task is embedded once."""
+    net = Functional(made.algorithm.network)  # type: ignore[attr-defined]
+    tensors = made.params | made.state
+    whose = "the prototypical network" if made.name == "protonet" else "a network trained to classify"
+
+    def embedded(tasks: dict[int, list[Task]]) -> dict[int, list[Task]]:
+        return {k: [_embed(net, tensors, task) for task in those] for k, those in tasks.items()}
+
+    own = Exam(embedded(exam.tuning), embedded(exam.test), exam.conditions)
+    heads = {
+        "prototypes": (ProtoNet(nn.Identity()), ({},)),
+        "probe": (LogisticRegression(), GRIDS["logistic_regression"]),
+    }
+    return [
+        sit(Contender(f"{made.name}-{head}", f"{TITLES_OF[head]} on {whose}", method, {}, {}, grid), own)
+        for head, (method, grid) in heads.items()
+    ]
+
+
+def _embed(net: Functional, tensors: Tensors, task: Task) -> Task:
+    """The task with embeddings for pictures; batch statistics are those of its support set."""
+    support, query = task
+    mask = torch.cat([support.mask, torch.zeros_like(query.mask)])
+    with torch.no_grad():
+        x = net(tensors, torch.cat([support.x, query.x]), mask)
+    return Task(support._replace(x=x[: len(support.x)]), query._replace(x=x[len(support.x) :]))
 
 
 def _on_backbone(recipe: Recipe, plan: Plan) -> list[Outcome]:
     """The simple thing on a frozen ImageNet network: the same episodes, embedded."""
-    data = recipe.data.model_copy(update={"backbone": "efficientnet-lite0", "size": 128})
+    data = recipe.data.model_copy(update={"backbone": "efficientnet-lite0", "size": 128, "augment": ()})
     embedded = recipe.model_copy(update={"data": data, "learner": NamedSettings(name="mlp")})
     problem = build_problem(embedded)
     exam = draw_exam(problem, plan)
@@ -220,11 +251,11 @@ def _on_backbone(recipe: Recipe, plan: Plan) -> list[Outcome]:
 
 
 def _scored(name: str, outcome: Outcome, shots: int, plan: Plan) -> None:
-    who = outcome.contender
     metric = "auroc" if plan.ways == 2 else "accuracy"
     _write(
-        f"{name}-{who.name}-{shots:02d}shot",
-        f"{who.title} on {name}, {plan.ways}-way {shots}-shot, {plan.query} queries, inductive, unseen data set",
+        f"{name}-{outcome.name}-{shots:02d}shot",
+        f"{outcome.title} on {name}, {plan.ways}-way {shots}-shot, {plan.query} queries, inductive, "
+        "unseen data set",
         "AUROC, %" if metric == "auroc" else "accuracy, %",
         outcome.test[shots].interval(metric),
         name,

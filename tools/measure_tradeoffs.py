@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from metadx.algorithms import Dimensions, Engine, as_predictor, build_algorithm
-from metadx.evaluation import Interval, evaluate, mean_interval
+from metadx.evaluation import evaluate, mean_interval
 from metadx.learners import NamedSettings
 from metadx.studies import build_problem, read_recipe
 from metadx.studies.results import Row, interval_row, write_row
@@ -47,16 +47,15 @@ def cost() -> None:
         words = [sys.executable, __file__, "--one", name]
         found = json.loads(subprocess.run(words, capture_output=True, text=True, check=True).stdout)
         seconds = np.array(found["seconds"])
-        middle = Interval(float(np.median(seconds)), float(seconds.min()), float(seconds.max()), len(seconds))
-        better = {"better": "lower"}
-        row = interval_row(
-            f"tradeoff-time-{name}",
-            f"{name}, one meta-step: {what} (median, least and most)",
-            "ms",
-            middle,
-            COMMAND,
-            scale=1000,
-            **better,
+        least, middle, most = (1000 * float(f(seconds)) for f in (np.min, np.median, np.max))
+        row = Row(
+            id=f"tradeoff-time-{name}",
+            what=f"{name}, one meta-step: {what} (median; {least:.0f} to {most:.0f} ms)",
+            metric="ms",
+            value=middle,
+            n=len(seconds),
+            better="lower",
+            command=COMMAND,
         )
         write_row(RESULTS, row)
         memory = Row(
