@@ -1,10 +1,12 @@
 """Settings are checked, and schedules give the step sizes they promise."""
 
 import pytest
+import torch
 from pydantic import ValidationError
 
+from metadx.errors import UserError
 from metadx.training import TrainingSettings
-from metadx.training.settings import rate
+from metadx.training.settings import device_of, rate
 
 
 @pytest.mark.parametrize(
@@ -52,6 +54,7 @@ def test_one_cycle_rises_for_a_tenth_of_the_steps_and_then_falls() -> None:
         {"validation_tasks": 0},
         {"patience": 0},
         {"max_seconds": 0},
+        {"device": "gpu0"},
         {"seed": -1},
         {"epochs": 3},
     ],
@@ -59,3 +62,10 @@ def test_one_cycle_rises_for_a_tenth_of_the_steps_and_then_falls() -> None:
 def test_settings_out_of_range_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError, match=next(iter(wrong))):
         TrainingSettings(**wrong)
+
+
+def test_a_device_that_is_not_there_is_named() -> None:
+    assert device_of(TrainingSettings(device="cpu")).type == "cpu"
+    assert device_of(TrainingSettings()).type == ("cuda" if torch.cuda.is_available() else "cpu")
+    with pytest.raises(UserError, match="'xpu', which PyTorch cannot use here"):
+        device_of(TrainingSettings(device="xpu"))

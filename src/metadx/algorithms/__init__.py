@@ -6,7 +6,7 @@ from metadx.algorithms.boosted import BoostedTrees
 from metadx.algorithms.centroid import Centroids, NearestCentroid
 from metadx.algorithms.committee import LogisticTrees, MetaCommittee
 from metadx.algorithms.dual import DualFit
-from metadx.algorithms.engine import Engine, Way, as_predictor, choose_way, mean, over_tasks
+from metadx.algorithms.engine import Engine, Way, as_predictor, choose_way, home, mean, over_tasks
 from metadx.algorithms.inner import Adapted
 from metadx.algorithms.last_value import LastValue
 from metadx.algorithms.logistic import LogisticRegression, Regression
@@ -65,6 +65,7 @@ __all__ = [
     "as_predictor",
     "build_algorithm",
     "choose_way",
+    "home",
     "mean",
     "over_tasks",
     "query_gradient",

@@ -78,8 +78,14 @@ def _stack(results: Sequence[Any]) -> Any:
     return type(first)(*parts) if hasattr(first, "_fields") else tuple(parts)
 
 
+def home(*groups: Tensors) -> torch.device:
+    """The device that tensors lie on; the CPU where there are none."""
+    first = next((value for tensors in groups for value in tensors.values()), None)
+    return torch.device("cpu") if first is None else first.device
+
+
 class Engine:
-    """One algorithm, run one way.
+    """One algorithm, run one way, on the device where its parameters are: tasks are brought there.
 
     Args:
         algorithm: what to run.
@@ -122,10 +128,10 @@ class Engine:
             direction, after, metrics = self.algorithm.update(params, state, task, rng=rng, step=step)
             return direction, {name: t for name, t in after.items() if t is not state.get(name)}, metrics
 
-        return over_tasks(one, batch, self.way)
+        return over_tasks(one, batch.to(home(params, state)), self.way)
 
     def predict(self, params: Tensors, state: Tensors, tasks: Sequence[Task]) -> list[Tensor]:
-        """Logits or values for the query cases of each task, in order, padding removed."""
+        """Logits or values for the query cases of each task on the CPU, in order, padding removed."""
         if not self.algorithm.tensors:
             with one_thread():
                 return [self._solve(params, state, task) for task in tasks]
@@ -134,15 +140,20 @@ class Engine:
         outputs = []
         for start in range(0, len(tasks), _PREDICT_TOGETHER):
             group = tasks[start : start + _PREDICT_TOGETHER]
-            together = torch.func.vmap(lambda task: self._solve(params, state, task))(stack(group))
+            batch = stack(group).to(home(params, state))
+            together = torch.func.vmap(lambda task: _solved(self.algorithm, params, state, task))(batch).cpu()
             outputs += [
                 out[: len(task.query.x), : task.ways] for out, task in zip(together, group, strict=True)
             ]
         return outputs
 
     def _solve(self, params: Tensors, state: Tensors, task: Task) -> Tensor:
-        with torch.no_grad():
-            return solve(self.algorithm, params, state, task)
+        return _solved(self.algorithm, params, state, task.to(home(params, state))).cpu()
+
+
+def _solved(algorithm: Algorithm, params: Tensors, state: Tensors, task: Task) -> Tensor:
+    with torch.no_grad():
+        return solve(algorithm, params, state, task)
 
 
 def as_predictor(
@@ -154,7 +165,7 @@ def as_predictor(
     def predict(tasks: Sequence[Task]) -> list[Any]:
         outputs: list[Tensor] = engine.predict(params, state, tasks)
         if algorithm.loss.classification:
-            outputs = [torch.softmax(output.cpu().double(), -1) for output in outputs]
-        return [output.cpu().numpy() for output in outputs]
+            outputs = [torch.softmax(output.double(), -1) for output in outputs]
+        return [output.numpy() for output in outputs]
 
     return predict

@@ -23,6 +23,10 @@ class Examples(NamedTuple):
     y: Tensor
     mask: Tensor
 
+    def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Examples:
+        """The cases on another device, or with their floating-point tensors in another precision."""
+        return Examples(*(part.to(device=device, dtype=dtype) for part in self))
+
 
 class Task(NamedTuple):
     """A small diagnostic problem: few labelled `support` cases and the `query` cases to diagnose."""
@@ -37,7 +41,7 @@ class Task(NamedTuple):
 
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Task:
         """The task on another device, or with its floating-point tensors in another precision."""
-        return Task(*(Examples(*(t.to(device=device, dtype=dtype) for t in part)) for part in self))
+        return Task(*(part.to(device, dtype) for part in self))
 
 
 def make_examples(x: Tensor, labels: Tensor, ways: int) -> Examples:

@@ -47,7 +47,7 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
         DiskFull: there is no room for it; those that are there stay.
     """
     text = json.dumps({"numbers": checkpoint.numbers, "origin": checkpoint.origin})
-    tensors = {name: value.contiguous() for name, value in checkpoint.tensors.items()}
+    tensors = {name: value.cpu().contiguous() for name, value in checkpoint.tensors.items()}
     header = {"checkpoint": text, "sha256": _digest(tensors, text)}
     write_durably(folder / LATEST, save(tensors, metadata=header), keep=folder / BEFORE)
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+import torch
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from metadx.errors import UserError
 
 
 class TrainingSettings(BaseModel):
@@ -30,6 +33,7 @@ class TrainingSettings(BaseModel):
         checkpoint_every: seconds between checkpoints, from which `metadx train --resume` goes on; 0 writes one
             after every step. It changes no result.
         engine: "auto" chooses by device and shape; "loop" and "vmap" force one.
+        device: "auto" is a GPU where PyTorch finds one, else the processor; or a name such as "cpu" or "cuda:1".
         seed: of the initial weights, the tasks and everything else that is random.
     """
 
@@ -50,7 +54,16 @@ class TrainingSettings(BaseModel):
     max_seconds: float | None = Field(None, gt=0)
     checkpoint_every: float = Field(30.0, ge=0, allow_inf_nan=False)
     engine: Literal["auto", "loop", "vmap"] = "auto"
+    device: str = "auto"
     seed: int = Field(0, ge=0)
+
+    @field_validator("device")
+    @classmethod
+    def _known(cls, device: str) -> str:
+        try:
+            return device if device == "auto" else str(torch.device(device))
+        except RuntimeError:
+            raise ValueError("name a device of PyTorch, such as cpu, cuda or cuda:1, or say auto") from None
 
 
 def rate(settings: TrainingSettings, step: int) -> float:
@@ -64,3 +77,21 @@ def rate(settings: TrainingSettings, step: int) -> float:
         "halving": 0.5 ** (step // settings.halve_every),
     }[settings.schedule]
     return settings.lr * factor
+
+
+def device_of(settings: TrainingSettings) -> torch.device:
+    """The device to train on.
+
+    Raises:
+        UserError: PyTorch cannot use the one that is named.
+    """
+    if settings.device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device(settings.device)
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise UserError(
+            f"training.device is '{settings.device}', which PyTorch cannot use here; say auto or cpu."
+        ) from error
+    return device

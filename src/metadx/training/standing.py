@@ -101,7 +101,9 @@ def restore(at: Standing, tensors: Tensors, numbers: Mapping[str, Any]) -> None:
         )
     for key, value in groups.get("optimizer", {}).items():
         name, _, kind = key.rpartition(".")
-        at.optimizer.state[at.params[name]][kind] = value.clone()
+        leaf = at.params[name]
+        # Adam counts its steps on the CPU, whatever it steps
+        at.optimizer.state[leaf][kind] = value.clone() if kind == "step" else value.to(leaf.device, copy=True)
     at.rng.bit_generator.state = dict(numbers["rng"])
     at.step, at.stale = int(numbers["step"]), int(numbers["stale"])
     at.seconds, at.history = float(numbers["seconds"]), list(numbers["history"])

@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from metadx.algorithms import Algorithm, Engine, Way, choose_way
+from metadx.algorithms import Algorithm, Engine, Way, choose_way, home
 from metadx.errors import UserError
 from metadx.learners import Tensors
 from metadx.tasks import Task
 from metadx.training.checkpointer import Checkpointer
 from metadx.training.feed import Feed
-from metadx.training.settings import TrainingSettings, rate
+from metadx.training.settings import TrainingSettings, device_of, rate
 from metadx.training.standing import Kept, Record, Standing
 
 Listener = Callable[[Record], None]
@@ -72,13 +72,16 @@ def train(
         Interrupted: the checkpointer was asked to stop.
     """
     task_seed, init_seed = np.random.SeedSequence(settings.seed).spawn(2)
-    params, state = algorithm.init(np.random.default_rng(init_seed))
-    way = choose_way(algorithm, params) if settings.engine == "auto" else settings.engine
+    device = device_of(settings)
+    params, state = (_on(device, made) for made in algorithm.init(np.random.default_rng(init_seed)))
+    way = choose_way(algorithm, params, device) if settings.engine == "auto" else settings.engine
     if not algorithm.tensors and algorithm.consumes == "nothing":
         way = "loop"
     engine = Engine(algorithm, way)
     if algorithm.consumes == "nothing" or settings.iterations == 0:
-        return Trained(algorithm, params, state, 0, validate(engine, params, state, validation), way)
+        return _trained(
+            algorithm, Kept(0, validate(engine, params, state, validation), params, state), way, []
+        )
     at = _begin(settings, params, state, np.random.default_rng(task_seed))
     if checkpoint is None or not checkpoint.resume(at):
         at.best = at.best._replace(score=validate(engine, params, state, validation))
@@ -100,8 +103,7 @@ def train(
             break
         if checkpoint is not None and at.step < settings.iterations:
             checkpoint.after_step(at)
-    best = at.best
-    return Trained(algorithm, best.params, best.state, best.step, best.score, way, at.history)
+    return _trained(algorithm, at.best, way, at.history)
 
 
 def validate(engine: Engine, params: Tensors, state: Tensors, tasks: Sequence[Task]) -> float:
@@ -112,6 +114,16 @@ def validate(engine: Engine, params: Tensors, state: Tensors, tasks: Sequence[Ta
     outputs = engine.predict(params, state, tasks)
     scores = [float(loss.score(out, task.query)) for out, task in zip(outputs, tasks, strict=True)]
     return float(np.mean(scores)) * (1 if loss.classification else -1)
+
+
+def _trained(algorithm: Algorithm, kept: Kept, way: Way, history: list[Record]) -> Trained:
+    """What was kept, on the CPU, where every machine can use it."""
+    params, state = _on("cpu", kept.params), _on("cpu", kept.state)
+    return Trained(algorithm, params, state, kept.step, kept.score, way, history)
+
+
+def _on(device: torch.device | str, tensors: Tensors) -> Tensors:
+    return {name: value.to(device) for name, value in tensors.items()}
 
 
 def _begin(settings: TrainingSettings, params: Tensors, state: Tensors, rng: np.random.Generator) -> Standing:
@@ -132,7 +144,7 @@ def _step(at: Standing, engine: Engine, feed: Feed, settings: TrainingSettings) 
         direction, at.state, metrics = engine.update(params, at.state, batch, rng=at.rng, step=at.step)
     else:
         direction, at.state, metrics = engine.algorithm.update(
-            params, at.state, batch, rng=at.rng, step=at.step
+            params, at.state, batch.to(home(params, at.state)), rng=at.rng, step=at.step
         )
     lr = rate(settings, at.step)
     at.step += 1
