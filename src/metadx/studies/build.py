@@ -8,6 +8,7 @@ from metadx.algorithms import Dimensions
 from metadx.cases import Cases, Inputs, TableTransform
 from metadx.errors import UserError
 from metadx.evaluation import DataDescription, SplitDescription
+from metadx.studies.groups import build_groups
 from metadx.studies.patients import build_patients
 from metadx.studies.problem import Problem, describe, read_cases, transform_of
 from metadx.studies.recipe import Recipe
@@ -40,6 +41,8 @@ def build_problem(recipe: Recipe) -> Problem:
         return _functions(recipe)
     if recipe.patients is not None:
         return build_patients(recipe, recipe.patients)
+    if recipe.groups is not None:
+        return build_groups(recipe, recipe.groups)
     if recipe.data.sets is not None:
         return build_sets(recipe, recipe.data.sets)
     cases = read_cases(recipe.data)

@@ -12,7 +12,7 @@ from metadx.errors import UserError
 from metadx.evaluation import Scores, evaluate
 from metadx.studies.contenders import Contender, Settings, tune
 from metadx.studies.problem import Problem, feasible
-from metadx.tasks import Episode, MetaDataset, PatientSource, Shape, Task, TaskSource
+from metadx.tasks import Episode, GroupSource, MetaDataset, PatientSource, Shape, Task, TaskSource
 from metadx.tasks.source import bounds
 
 Progress = Callable[[str, int, int], None]
@@ -81,17 +81,29 @@ def draw_exam(problem: Problem, plan: Plan) -> Exam:
         shape = Shape(ways=plan.ways, shots=shots, query=plan.query)
         drawn = _episodes(problem.splits.test, plan.episodes, shape, plan.seed)
         exam.test[shots] = [source.task(episode) for source, episode in drawn]
-        exam.conditions[shots] = [getattr(episode, "conditions", ()) for _, episode in drawn]
+        exam.conditions[shots] = [_ways(source, episode) for source, episode in drawn]
         possible = feasible(problem.splits.validation, shape)
         tuning = _episodes(problem.splits.validation, plan.tuning_tasks, possible, plan.seed + 1)
         exam.tuning[shots] = [source.task(episode) for source, episode in tuning]
     return exam
 
 
+def _ways(source: TaskSource, episode: Episode) -> tuple[str, ...]:
+    """What the ways of an episode's task are called; nothing where targets are values."""
+    if isinstance(source, GroupSource):
+        return source.cases.classes
+    names: tuple[str, ...] = getattr(episode, "conditions", ())
+    return names
+
+
 def _episodes(
     dataset: MetaDataset, number: int, shape: Shape, seed: int
 ) -> Sequence[tuple[TaskSource, Episode]]:
-    """Episodes drawn at random; where tasks are by patient, each patient's first cases and all that came later."""
+    """Episodes drawn at random; where tasks are by patient, each patient's first cases and all that came later;
+    where they are by group, each group equally often."""
+    by_group = [source for source in dataset.sources() if isinstance(source, GroupSource)]
+    if by_group:
+        return _of_groups(by_group, number, shape, seed)
     by_patient = [source for source in dataset.sources() if isinstance(source, PatientSource)]
     if not by_patient:
         return dataset.episodes(number, shape, seed)
@@ -101,6 +113,19 @@ def _episodes(
         raise UserError(f"the {dataset.split} split has no patient with {shots} cases and one after them")
     chosen = np.random.default_rng(seed).permutation(len(everyone))[:number]
     return [everyone[i] for i in sorted(chosen)]
+
+
+def _of_groups(
+    sources: Sequence[GroupSource], number: int, shape: Shape, seed: int
+) -> Sequence[tuple[TaskSource, Episode]]:
+    """Rounds over all groups that can give the shots, in random order, the last one cut short."""
+    shots, rng = bounds(shape.shots)[0], np.random.default_rng(seed)
+    able = [(source, group) for source in sources for group in source.eligible(shots)]
+    if not able:
+        raise UserError(f"none of the groups held out can give {shots} shots and other cases of two classes")
+    rounds = [rng.permutation(len(able)) for _ in range(-(-number // len(able)))]
+    chosen = np.concatenate(rounds)[:number]
+    return [(source, source.draw(rng, shape, group)) for source, group in (able[i] for i in chosen)]
 
 
 def sit_all(contenders: Sequence[Contender], exam: Exam, progress: Progress | None = None) -> list[Outcome]:

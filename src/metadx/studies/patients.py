@@ -10,7 +10,7 @@ from metadx.algorithms import Dimensions
 from metadx.cases import Cases, Inputs, Transform
 from metadx.errors import UserError
 from metadx.evaluation import SplitDescription
-from metadx.studies.problem import Problem, describe, read_cases, transform_of
+from metadx.studies.problem import Problem, describe, read_cases, target_scale, together, transform_of
 from metadx.studies.recipe import PatientSettings, Recipe, SplitSettings
 from metadx.studies.sets import described, read_sets
 from metadx.tasks import MetaDataset, MetaSplits, PatientSource, Split
@@ -39,9 +39,9 @@ def build_patients(recipe: Recipe, settings: PatientSettings) -> Problem:
             f"{classes.provenance.source}: tasks by patient predict values so far, and these cases have "
             "conditions. Leave `patients` out of the recipe for tasks by condition."
         )
-    known = _together(sides["train"])
+    known = together(sides["train"])
     transform = transform_of(known, recipe.data)
-    target = _scale(known)
+    target = target_scale(known)
 
     def dataset(side: Split) -> MetaDataset:
         return MetaDataset(side, list(_sources(sides[side], side, settings, transform, target)), recipe.tasks)
@@ -81,24 +81,3 @@ def _dealt(cases: Cases, split: SplitSettings) -> list[Cases]:
     ends = np.round(np.cumsum(split.share) / sum(split.share) * len(people)).astype(int)
     ends = np.clip(ends, [1, 2, 3], [len(people) - 2, len(people) - 1, len(people)])
     return [cases.select(np.isin(cases.patient, part)) for part in np.split(order, ends[:2])]
-
-
-def _together(parts: Sequence[Cases]) -> Cases:
-    """All meta-training cases as one, for what is fitted on them."""
-    first = parts[0]
-    return Cases(
-        x=np.concatenate([c.x for c in parts]),
-        y=np.concatenate([c.y for c in parts]),
-        patient=np.concatenate([c.patient.astype(str) for c in parts]),
-        classes=(),
-        modality=first.modality,
-        provenance=first.provenance,
-        features=first.features,
-    )
-
-
-def _scale(known: Cases) -> tuple[float, float]:
-    """Centre and spread of the target: those of the signal where it is forecast, so that both are on one scale."""
-    values = known.x if known.modality == "signal" else known.y
-    spread = float(np.std(values, dtype=np.float64))
-    return float(np.mean(values, dtype=np.float64)), spread if spread > 0 else 1.0

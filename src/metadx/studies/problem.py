@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +26,7 @@ from metadx.learners import BACKBONES
 from metadx.studies.recipe import DataSettings, Recipe
 from metadx.tasks import (
     ConditionSource,
+    GroupSource,
     MetaDataset,
     MetaSplits,
     Shape,
@@ -88,8 +90,34 @@ def transform_of(cases: Cases, data: DataSettings) -> Transform:
     return BACKBONES[data.backbone](cases.x.shape[1:])
 
 
+def together(parts: Sequence[Cases]) -> Cases:
+    """All meta-training cases as one, for what is fitted on them."""
+    first = parts[0]
+    return Cases(
+        x=np.concatenate([c.x for c in parts]),
+        y=np.concatenate([c.y for c in parts]),
+        patient=np.concatenate([c.patient.astype(str) for c in parts]),
+        classes=first.classes,
+        modality=first.modality,
+        provenance=first.provenance,
+        features=first.features,
+    )
+
+
+def target_scale(known: Cases) -> tuple[float, float]:
+    """Centre and spread of the target: those of the signal where it is forecast, so that both are on one scale."""
+    values = known.x if known.modality == "signal" else known.y
+    spread = float(np.std(values, dtype=np.float64))
+    return float(np.mean(values, dtype=np.float64)), spread if spread > 0 else 1.0
+
+
 def feasible(dataset: MetaDataset, shape: Shape) -> Shape:
     """The shape with its ways and shots lowered to what the split's conditions can give."""
+    by_group = [s for s in dataset.sources() if isinstance(s, GroupSource)]
+    if by_group:
+        least = bounds(shape.shots)[0]
+        able = next((k for k in range(least, 1, -1) if any(s.eligible(k) for s in by_group)), 1)
+        return shape if able == least else shape.model_copy(update={"shots": able})
     sources = [s for s in dataset.sources() if isinstance(s, ConditionSource)]
     if not sources:
         return shape

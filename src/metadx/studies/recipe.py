@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from metadx.cases import entries
 from metadx.errors import UserError, nearest
 from metadx.learners import NamedSettings
-from metadx.tasks import Shape
+from metadx.tasks import Drawn, Shape
 from metadx.training import TrainingSettings
 
 
@@ -119,6 +119,21 @@ class PatientSettings(_Part):
     history: tuple[_Share, _Share]
 
 
+class GroupSettings(_Part):
+    """Tasks about one group each, with the same classes in all; see `metadx.tasks.GroupSource`.
+
+    Args:
+        axis: what groups are: gene, site, study (whole data sets of `data.sets`), or a detail of the cases.
+        drawn: "per class": `tasks.shots` support cases of each class; "as they come": so many in all.
+        validation, test: groups to hold out by name; by default they are dealt out as `data.split` says.
+    """
+
+    axis: str
+    drawn: Drawn = "per class"
+    validation: tuple[str, ...] = ()
+    test: tuple[str, ...] = ()
+
+
 class AuxiliarySettings(_Part):
     """Shares of the meta-training tasks that are made without new diagnoses; only for tables.
 
@@ -173,11 +188,20 @@ class Recipe(_Part):
     data: DataSettings
     tasks: Shape = Shape(ways=(2, 5))
     patients: PatientSettings | None = None
+    groups: GroupSettings | None = None
     auxiliary: AuxiliarySettings = AuxiliarySettings()
     learner: NamedSettings = NamedSettings(name="auto")
     algorithm: NamedSettings
     training: TrainingSettings = TrainingSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
+
+    @model_validator(mode="after")
+    def _one_axis(self) -> Recipe:
+        if self.patients is not None and self.groups is not None:
+            raise ValueError(
+                "give `patients` or `groups`, not both: a task is about one patient or one group"
+            )
+        return self
 
 
 def read_recipe(path: Path) -> Recipe:

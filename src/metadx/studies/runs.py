@@ -22,7 +22,7 @@ from metadx.learners import BACKBONES, Tensors
 from metadx.studies.hardware import hardware
 from metadx.studies.problem import Problem
 from metadx.studies.recipe import Recipe, parse_recipe
-from metadx.tasks import ConditionSource, PatientSource
+from metadx.tasks import ConditionSource, GroupSource, PatientSource
 from metadx.training import Trained
 
 RECIPE, MODEL, SUMMARY, METRICS = "recipe.yaml", "model.safetensors", "run.json", "metrics.jsonl"
@@ -109,7 +109,9 @@ def fingerprints(problem: Problem) -> dict[str, list[str]]:
     }
     return {
         name: [
-            s.cases.fingerprint() for s in side.sources() if isinstance(s, ConditionSource | PatientSource)
+            s.cases.fingerprint()
+            for s in side.sources()
+            if isinstance(s, ConditionSource | PatientSource | GroupSource)
         ]
         for name, side in sides.items()
     }

@@ -20,7 +20,7 @@ from metadx.studies.exam import Plan, Progress
 from metadx.studies.problem import Problem, feasible
 from metadx.studies.recipe import EvaluationSettings, Recipe
 from metadx.studies.runs import Run, fingerprints
-from metadx.tasks import ConditionSource
+from metadx.tasks import ConditionSource, GroupSource
 from metadx.tasks.source import bounds
 from metadx.training import Checkpointer, Listener, Trained, feed_for, progress_bar, train
 
@@ -98,7 +98,10 @@ def plan_for(settings: EvaluationSettings, problem: Problem, trained: int) -> Pl
 
 
 def _ways(problem: Problem, trained: int, shots: int) -> int:
-    """The ways of the training, or as many as there are held-out conditions with enough cases."""
+    """The ways of the training, or as many as there are held-out conditions with enough cases; all classes where
+    tasks are by group."""
+    if any(isinstance(s, GroupSource) for s in problem.splits.test.sources()):
+        return problem.dimensions.outputs
     sources = [s for s in problem.splits.test.sources() if isinstance(s, ConditionSource)]
     enough = (max(len(s.eligible(k)) for s in sources) for k in (shots, 1) if sources)
     return min(trained, next((most for most in enough if most > 1), trained))

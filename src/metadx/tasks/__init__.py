@@ -3,6 +3,8 @@
 from metadx.tasks.augment import AUGMENTATIONS, Augment, augmentation
 from metadx.tasks.conditions import ConditionEpisode, ConditionSource
 from metadx.tasks.episodes import load_episodes, save_episodes
+from metadx.tasks.group_split import GroupSplit, split_by_group, split_groups
+from metadx.tasks.groups import Drawn, GroupEpisode, GroupSource, group_names
 from metadx.tasks.meta_dataset import MetaDataset, MetaSplits, Split, as_dict
 from metadx.tasks.patients import PatientEpisode, PatientSource
 from metadx.tasks.permuted import PermutedEpisode, PermutedSource
@@ -18,8 +20,12 @@ __all__ = [
     "ConditionEpisode",
     "ConditionSource",
     "ConditionSplit",
+    "Drawn",
     "Episode",
     "Examples",
+    "GroupEpisode",
+    "GroupSource",
+    "GroupSplit",
     "MetaDataset",
     "MetaSplits",
     "PatientEpisode",
@@ -36,12 +42,15 @@ __all__ = [
     "TaskSource",
     "as_dict",
     "augmentation",
+    "group_names",
     "load_episodes",
     "make_examples",
     "present",
     "save_episodes",
+    "split_by_group",
     "split_cases",
     "split_conditions",
+    "split_groups",
     "stack",
     "unstack",
 ]

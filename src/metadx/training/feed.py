@@ -9,7 +9,15 @@ import torch
 
 from metadx.algorithms import Algorithm
 from metadx.errors import UserError
-from metadx.tasks import ConditionSource, Examples, MetaDataset, PatientSource, Task, make_examples
+from metadx.tasks import (
+    ConditionSource,
+    Examples,
+    GroupSource,
+    MetaDataset,
+    PatientSource,
+    Task,
+    make_examples,
+)
 
 Feed = Callable[[np.random.Generator, int], Task | Examples]
 """Draws a batch of the given size."""
@@ -21,14 +29,14 @@ def feed_for(algorithm: Algorithm, dataset: MetaDataset) -> Feed:
 
 
 def pooled_cases(dataset: MetaDataset) -> Feed:
-    """Batches of cases of a split: each condition equally often, or where tasks are by patient each patient.
+    """Batches of cases of a split: each condition equally often, or each patient or group where those are the axis.
 
     Raises:
         UserError: the split has neither.
     """
-    by_patient = [s for s in dataset.sources() if isinstance(s, PatientSource)]
-    if by_patient:
-        return _of_patients(by_patient)
+    fixed = [s for s in dataset.sources() if isinstance(s, PatientSource | GroupSource)]
+    if fixed:
+        return _of_everyone(fixed, dataset)
     sources = [s for s in dataset.sources() if isinstance(s, ConditionSource)]
     if not sources:
         raise UserError(
@@ -50,21 +58,30 @@ def pooled_cases(dataset: MetaDataset) -> Feed:
     return draw
 
 
-def _of_patients(sources: Sequence[PatientSource]) -> Feed:
-    everyone = [(source, patient) for source in sources for patient in sorted(source.patients())]
+def _of_everyone(sources: Sequence[PatientSource | GroupSource], dataset: MetaDataset) -> Feed:
+    """Batches to which every patient or group gives as many cases, on average."""
+    everyone = [
+        (source, source.rows(name))
+        for source in sources
+        for name in (source.groups if isinstance(source, GroupSource) else sorted(source.patients()))
+    ]
 
     def draw(rng: np.random.Generator, size: int) -> Examples:
         parts = []
         for at, count in zip(
             *np.unique(rng.integers(0, len(everyone), size), return_counts=True), strict=True
         ):
-            source, patient = everyone[at]
-            parts.append(source.examples(rng.choice(source.rows(patient), count)))
-        return Examples(*(torch.cat(column) for column in zip(*parts, strict=True)))
+            source, rows = everyone[at]
+            parts.append(source.examples(rng.choice(rows, count)))
+        x, y, mask = (torch.cat(column) for column in zip(*parts, strict=True))
+        return Examples(x if dataset.augment is None else dataset.augment(x, rng), y, mask)
 
     return draw
 
 
 def pooled_classes(dataset: MetaDataset) -> int:
     """Number of conditions that `pooled_cases` tells apart."""
+    by_group = [s for s in dataset.sources() if isinstance(s, GroupSource)]
+    if by_group:
+        return len(by_group[0].cases.classes)
     return sum(len(s.cases.classes) for s in dataset.sources() if isinstance(s, ConditionSource))
