@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from metadx.algorithms import TITLES, Dimensions, as_predictor, build_algorithm
-from metadx.cases import Cases, fit_table, get, load
+from metadx.cases import Cases, fit_transform, get
 from metadx.cases.preprocess import fit_signal
-from metadx.cases.signals import read_glucose
+from metadx.cases.signals import read_glucose, read_visits
 from metadx.evaluation import Interval, Scores, evaluate, mean_interval
 from metadx.learners import NamedSettings
 from metadx.studies.contenders import Contender, tune
@@ -52,10 +52,15 @@ _TRAINED = {
     "pooled": TrainingSettings(iterations=3000, meta_batch=256, lr=3e-3, schedule="one_cycle", keep="last"),
 }
 
+VISITS, _FOLDS, _LATER = (3, 5, 10), 6, 200.0
+_SCORES = {"total": "total_UPDRS", "motor": "motor_UPDRS"}
 _VISITS_TRAINED = {  # between patients scores differ ten times as much as within: the prior has far to go
-    name: s.model_copy(update={"iterations": 2000, "lr": 1e-2}) for name, s in _TRAINED.items()
+    "mixed_effects": TrainingSettings(
+        iterations=1500, meta_batch=8, lr=3e-2, schedule="one_cycle", clip=10.0, keep="last"
+    ),
+    **{name: s.model_copy(update={"iterations": 2000, "lr": 1e-2}) for name, s in _TRAINED.items()},
 }
-VISITS, _FOLDS = (3, 5, 10), 6
+_RIVALS = ("own_line", "last_target")
 
 
 def glucose() -> None:
@@ -80,7 +85,10 @@ def _held_out(held: str, cohorts: dict[str, Cases], horizon: float, target: floa
     test = _tasks([PatientSource(cohorts[held], (LEAST, MOST), transform, scale)])
     size = Dimensions(transform.shape, 1, 0, classification=False)
     found: dict[str, Scores] = {}
-    for who in (*_trained(dataset, validation, size, _TRAINED, carry=True), *_alone(size)):
+    for who in (
+        *_trained(dataset, validation, size, _TRAINED, carry=True),
+        *_alone(size, ("ridge", "last_value")),
+    ):
         predictor = tune(who, validation).predictor
         found[who.name] = evaluate(predictor, test, classification=False)
     _write(held, horizon, found, scale[1], target)
@@ -120,7 +128,8 @@ def _trained(
 ) -> list[Contender]:
     made = []
     for name, settings in how.items():
-        own = _SETTINGS[name] | ({"carry": carry} if "carry" in _SETTINGS[name] else {})
+        own = _SETTINGS.get(name, {"name": name})
+        own = own | ({"carry": carry} if "carry" in own else {})
         algorithm = build_algorithm(NamedSettings.model_validate(own), _LEARNER, size)
         with progress_bar(name, settings.iterations, CONSOLE) as bar:
             trained = train(
@@ -130,11 +139,13 @@ def _trained(
     return made
 
 
-def _alone(size: Dimensions) -> list[Contender]:
-    """The patient's own ridge, and persistence."""
+def _alone(size: Dimensions, names: Sequence[str]) -> list[Contender]:
+    """Methods that learn of nobody else."""
     made = []
-    for name in ("ridge", "last_value"):
-        algorithm = build_algorithm(NamedSettings.model_validate(_SETTINGS[name]), _LEARNER, size)
+    for name in names:
+        algorithm = build_algorithm(
+            NamedSettings.model_validate(_SETTINGS.get(name, {"name": name})), _LEARNER, size
+        )
         made.append(contender(name, algorithm, *algorithm.init(np.random.default_rng(0))))
     return made
 
@@ -170,61 +181,65 @@ def _row(id: str, what: str, metric: str, found: Interval, **rest: object) -> Ro
 
 def parkinsons() -> None:
     """UPDRS of later visits from a patient's first 3, 5 or 10, patients left out in turn."""
-    cases = load("parkinsons", allow_unverified=True)
-    people = np.random.default_rng(0).permutation(np.unique(cases.patient))
-    errors: dict[int, dict[str, list[float]]] = {visits: {} for visits in VISITS}
-    for held in np.array_split(people, _FOLDS):
-        outside = np.isin(cases.patient, held)
-        known = cases.select(~outside)
-        transform = fit_table(known.x)
-        scale = (float(known.y.mean()), float(known.y.std()))
-        learning = PatientSource(known, (14.0, 200.0), transform, scale)
-        dataset = MetaDataset("train", [learning], Shape(shots=30, query=20))
-        size = Dimensions(transform.shape, 1, 0, classification=False)
-        ready = _trained(dataset, [], size, _VISITS_TRAINED, carry=False)
-        source = PatientSource(cases.select(outside), 200.0, transform, scale)
-        for visits, found in errors.items():
-            for patient in source.with_first(visits):
-                for name, error in _after(source, patient, visits, ready).items():
-                    found.setdefault(name, []).append(error)
-    for visits, found in errors.items():
-        _write_visits(visits, {name: np.array(values) for name, values in found.items()})
+    file = get("parkinsons", allow_unverified=True)
+    for name, target in _SCORES.items():
+        others = [other for other in _SCORES.values() if other != target]
+        cases = read_visits(file, patient="subject#", time="test_time", target=target, leave_out=others)
+        people = np.random.default_rng(0).permutation(np.unique(cases.patient))
+        found: dict[int, dict[str, list[float]]] = {visits: {} for visits in VISITS}
+        for held in np.array_split(people, _FOLDS):
+            _leave_out(cases, held, found)
+        for visits, errors in found.items():
+            _write_visits(name, visits, {who: np.array(values) for who, values in errors.items()})
 
 
-def _after(source: PatientSource, patient: str, visits: int, ready: Sequence[Contender]) -> dict[str, float]:
-    """Mean absolute errors of everybody on a patient's later visits, in points."""
-    episode = source.first(patient, visits)
-    task = source.task(episode)
-    time, y = np.asarray(source.cases.time), source.cases.y
-    before, later = (np.asarray(rows) for rows in (episode.support, episode.query))
-    line = np.polynomial.Polynomial.fit(time[before], y[before], 1)
-    centre, spread = source.target
-    foreseen = {"last_visit": np.full(len(later), y[before[-1]]), "own_line": line(time[later])}
-    for who in ready:
-        output = as_predictor(who.algorithm, who.params, who.state)([task])[0]
-        foreseen[who.name] = output[:, 0] * spread + centre
-    return {name: float(np.abs(values - y[later]).mean()) for name, values in foreseen.items()}
+def _leave_out(cases: Cases, held: Sequence[str], found: Mapping[int, dict[str, list[float]]]) -> None:
+    """Trains on everybody else, and adds the mean absolute error on each patient's later visits, in points."""
+    outside = np.isin(cases.patient, held)
+    known = cases.select(~outside)
+    transform = fit_transform(known)
+    scale = (float(known.y.mean()), float(known.y.std()))
+    dataset = MetaDataset(
+        "train", [PatientSource(known, (14.0, _LATER), transform, scale)], Shape(shots=30, query=20)
+    )
+    size = Dimensions(transform.shape, 1, 0, classification=False)
+    ready = [*_trained(dataset, [], size, _VISITS_TRAINED, carry=False), *_alone(size, _RIVALS)]
+    source = PatientSource(cases.select(outside), _LATER, transform, scale)
+    for visits, errors in found.items():
+        tasks = [source.task(source.first(patient, visits)) for patient in source.with_first(visits)]
+        for who in ready:
+            scores = evaluate(as_predictor(who.algorithm, who.params, who.state), tasks, classification=False)
+            errors.setdefault(who.name, []).extend(scale[1] * scores.episode["mae"])
 
 
-def _write_visits(visits: int, mae: dict[str, NDArray[np.float64]]) -> None:
-    titles = {"last_visit": "Last score carried forward", "own_line": "The patient's own line", **TITLES}
-    what = f"after {visits} visits, Parkinson's telemonitoring, interpolated UPDRS, {len(mae['own_line'])} patients"
+def _write_visits(score: str, visits: int, mae: Mapping[str, NDArray[np.float64]]) -> None:
+    people = len(mae["own_line"])
+    what = f"{score} UPDRS, interpolated between clinic visits, after {visits} visits, {people} patients left out"
     command = "python tools/measure_signals.py parkinsons"
-    for name, values in mae.items():
-        text = f"{titles[name]}, {what}: mean absolute error"
-        found = mean_interval(values)
-        row = interval_row(
-            f"parkinsons-{visits:02d}visits-{name}", text, "points", found, command, better="lower"
+    first = f"parkinsons-{score}-{visits:02d}visits"
+    rows = [
+        interval_row(
+            f"{first}-{name}",
+            f"{TITLES[name]}, {what}: mean absolute error (spread over patients {values.std():.1f})",
+            "points",
+            mean_interval(values),
+            command,
+            better="lower",
         )
-        write_row(RESULTS, row)
-        print(row.id, row.value, flush=True)
-    rival = min(("last_visit", "own_line"), key=lambda name: float(mae[name].mean()))
-    less = mean_interval(mae[rival] - mae["meta_ridge"])
-    text = f"{TITLES['meta_ridge']} against {titles[rival].lower()}, {what}: error less, paired"
+        for name, values in mae.items()
+    ]
+    rival = min(_RIVALS, key=lambda name: float(mae[name].mean()))
+    text = f"{TITLES['mixed_effects']} against the better of line and last score ({rival.replace('_', ' ')})"
+    less = mean_interval(mae[rival] - mae["mixed_effects"])
     target = 0.0 if visits == 5 else None
-    row = interval_row(f"parkinsons-{visits:02d}visits-gain", text, "points", less, command, target=target)
-    write_row(RESULTS, row)
-    print(row.id, row.value, row.low, flush=True)
+    rows.append(
+        interval_row(
+            f"{first}-gain", f"{text}, {what}: error less, paired", "points", less, command, target=target
+        )
+    )
+    for row in rows:
+        write_row(RESULTS, row)
+        print(row.id, row.value, row.low, flush=True)
 
 
 JOBS: dict[str, Callable[[], None]] = {"glucose": glucose, "parkinsons": parkinsons}

@@ -8,13 +8,16 @@ from metadx.algorithms.committee import LogisticTrees, MetaCommittee
 from metadx.algorithms.dual import DualFit
 from metadx.algorithms.engine import Engine, Way, as_predictor, choose_way, home, mean, over_tasks
 from metadx.algorithms.inner import Adapted
+from metadx.algorithms.last_target import LastTarget, Level
 from metadx.algorithms.last_value import LastValue
 from metadx.algorithms.logistic import LogisticRegression, Regression
 from metadx.algorithms.losses import CROSS_ENTROPY, LOSSES, SQUARED_ERROR, Loss
 from metadx.algorithms.lr_d2 import LRD2
 from metadx.algorithms.maml import MAML
 from metadx.algorithms.meta_logistic import MetaLogistic, MetaRegression
-from metadx.algorithms.meta_ridge import MetaRidge
+from metadx.algorithms.meta_ridge import MetaRidge, Weights
+from metadx.algorithms.mixed_effects import Course, MixedEffects
+from metadx.algorithms.own_line import Line, OwnLine
 from metadx.algorithms.pooled import Pooled
 from metadx.algorithms.protonet import ProtoNet, Prototypes
 from metadx.algorithms.registry import ALGORITHMS, TITLES, Dimensions, build_algorithm, suits
@@ -36,11 +39,15 @@ __all__ = [
     "Algorithm",
     "BoostedTrees",
     "Centroids",
+    "Course",
     "Dimensions",
     "DualFit",
     "Engine",
     "FineTune",
+    "LastTarget",
     "LastValue",
+    "Level",
+    "Line",
     "Linear",
     "LinearProbe",
     "LogisticRegression",
@@ -51,7 +58,9 @@ __all__ = [
     "MetaRegression",
     "MetaRidge",
     "Metrics",
+    "MixedEffects",
     "NearestCentroid",
+    "OwnLine",
     "Pooled",
     "Probe",
     "ProtoNet",
@@ -62,6 +71,7 @@ __all__ = [
     "Scratch",
     "Update",
     "Way",
+    "Weights",
     "as_predictor",
     "build_algorithm",
     "choose_way",

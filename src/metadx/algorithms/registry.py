@@ -13,6 +13,7 @@ from metadx.algorithms.anil import ANIL
 from metadx.algorithms.boosted import BoostedTrees
 from metadx.algorithms.centroid import NearestCentroid
 from metadx.algorithms.committee import LogisticTrees, MetaCommittee
+from metadx.algorithms.last_target import LastTarget
 from metadx.algorithms.last_value import LastValue
 from metadx.algorithms.logistic import LogisticRegression
 from metadx.algorithms.losses import LOSSES
@@ -20,6 +21,8 @@ from metadx.algorithms.lr_d2 import LRD2
 from metadx.algorithms.maml import MAML
 from metadx.algorithms.meta_logistic import MetaLogistic
 from metadx.algorithms.meta_ridge import MetaRidge
+from metadx.algorithms.mixed_effects import MixedEffects
+from metadx.algorithms.own_line import OwnLine
 from metadx.algorithms.pooled import Pooled
 from metadx.algorithms.protonet import ProtoNet
 from metadx.algorithms.reptile import Reptile
@@ -45,9 +48,12 @@ ALGORITHMS: dict[str, type[Algorithm]] = {
     "logistic_trees": LogisticTrees,
     "scratch": Scratch,
     "meta_ridge": MetaRidge,
+    "mixed_effects": MixedEffects,
     "pooled": Pooled,
     "ridge": Ridge,
     "last_value": LastValue,
+    "own_line": OwnLine,
+    "last_target": LastTarget,
 }
 TITLES = {
     "maml": "MAML",
@@ -65,9 +71,12 @@ TITLES = {
     "logistic_trees": "Logistic regression and trees",
     "scratch": "Network from scratch",
     "meta_ridge": "Meta-learned ridge regression",
+    "mixed_effects": "Mixed-effects course over time",
     "pooled": "One network for everybody",
     "ridge": "Ridge regression on the patient alone",
     "last_value": "Last value carried forward",
+    "own_line": "The patient's own line",
+    "last_target": "Last score carried forward",
 }
 _EMBEDS = ("protonet", "lr_d2", "meta_ridge", "fine_tune", "linear_probe")
 

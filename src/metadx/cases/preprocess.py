@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
@@ -145,10 +146,17 @@ class TableTransform:
 def fit_transform(cases: Cases) -> Transform:
     """The transform that suits the cases, fitted on them alone: a table's wherever the columns have names."""
     if cases.modality == "table" or cases.features:
-        return fit_table(cases.x)
+        return fit_table(cases.x, _times(cases))
     if cases.modality == "signal":
         return fit_signal(cases.x)
     return Pixels(cases.x.shape[1:])
+
+
+def _times(cases: Cases) -> tuple[int, ...]:
+    """Columns that are the time of the case."""
+    if cases.time is None or cases.time.dtype.kind not in "iuf":
+        return ()
+    return tuple(c for c in range(cases.x.shape[1]) if np.array_equal(cases.x[:, c], cases.time))
 
 
 def fit_signal(x: NDArray[Any]) -> SignalTransform:
@@ -157,14 +165,19 @@ def fit_signal(x: NDArray[Any]) -> SignalTransform:
     return SignalTransform(mean, np.where(std > 1e-12, std, np.inf), x.shape[1:])
 
 
-def fit_table(x: NDArray[Any]) -> TableTransform:
-    """Fits a `TableTransform` on rows `x`, shape (cases, columns), NaN where missing."""
+def fit_table(x: NDArray[Any], straight: Sequence[int] = ()) -> TableTransform:
+    """Fits a `TableTransform` on rows `x`, shape (cases, columns), NaN where missing.
+
+    Args:
+        straight: columns that take no log, such as a time, in which a course is a line.
+    """
     raw = np.asarray(x, dtype=np.float64)
     raw = np.where(np.isfinite(raw), raw, np.nan)
     seen = np.isfinite(raw)
     count = np.maximum(seen.sum(0), 1)
     logged = _signed_log(raw)
     log = np.asarray(_skewness(logged) < _skewness(raw))
+    log[list(straight)] = False
     value = np.where(log, logged, raw)
     mean = np.where(seen, value, 0.0).sum(0) / count
     std = np.sqrt(np.where(seen, (value - mean) ** 2, 0.0).sum(0) / count)
