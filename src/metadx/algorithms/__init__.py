@@ -16,7 +16,7 @@ from metadx.algorithms.lr_d2 import LRD2
 from metadx.algorithms.maml import MAML
 from metadx.algorithms.meta_logistic import MetaLogistic, MetaRegression
 from metadx.algorithms.meta_ridge import MetaRidge, Weights
-from metadx.algorithms.mixed_effects import Course, MixedEffects
+from metadx.algorithms.mixed_effects import Effects, MixedEffects
 from metadx.algorithms.own_line import Line, OwnLine
 from metadx.algorithms.pooled import Pooled
 from metadx.algorithms.protonet import ProtoNet, Prototypes
@@ -39,7 +39,7 @@ __all__ = [
     "Algorithm",
     "BoostedTrees",
     "Centroids",
-    "Course",
+    "Effects",
     "Dimensions",
     "DualFit",
     "Engine",

@@ -1,94 +1,91 @@
-"""A linear mixed-effects model of a course over time, whose prior is meta-learned of other patients."""
+"""A linear mixed-effects model: every patient has weights of their own, drawn from what was learned of others."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple, final
+from typing import ClassVar, NamedTuple, final
 
 import numpy as np
 import torch
 from scipy.special import ndtri
 from torch import Tensor
 
-from metadx.algorithms.algorithm import Algorithm, Metrics, Update
+from metadx.algorithms.algorithm import Algorithm, Update
 from metadx.algorithms.checks import at_least, positive
 from metadx.algorithms.losses import SQUARED_ERROR, Loss
-from metadx.algorithms.ridge import towards
+from metadx.algorithms.ridge import carrying, with_intercept
 from metadx.errors import UserError
 from metadx.learners import Reference, Tensors
-from metadx.tasks import Examples
+from metadx.tasks import Examples, Task
 
-_MEAN, _FACTOR, _DIAGONAL = "prior.mean", "prior.factor", "prior.log_diagonal"
-_NOISE, _KNOTS = "log_noise", "knots"
+_MEAN, _COVARIANCE, _NOISE = "mean", "covariance", "noise"
+_LEAST = 1e-7
 
 
-class Course(NamedTuple):
-    """A patient's own course.
+class Effects(NamedTuple):
+    """A patient's own weights.
 
     Args:
-        weights: of the functions of time, shape (functions, outputs).
-        precision: of the weights, in units of the noise, shape (functions, functions).
+        weights: shape (functions, outputs).
+        covariance: how uncertain they are, shape (functions, functions), double.
     """
 
     weights: Tensor
-    precision: Tensor
+    covariance: Tensor
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class MixedEffects(Algorithm):
-    """Every patient's values follow a broken line in time, drawn from a distribution that was meta-learned.
+    """Linear regression with Gaussian weights for every patient, whose distribution is meta-learned by EM.
 
-    The functions of time F are 1, t and a hinge max(t - k, 0) at each knot k. A patient's weights are Gaussian,
-    with a mean W0 and a precision P (in units of the noise variance) that are meta-learned with the knots; given
-    the support cases they are W0 + (F^T F + P)^-1 F^T (Y - F W0). So one visit moves the level, several the slope,
-    and how far a slope is believed, for how long, and what it tells of later ones is known from other patients.
-    Meta-training maximises the likelihood of the query cases, each given the support set.
+    With functions F of the support cases, targets Y, and weights of mean m, covariance S and noise variance v, a
+    patient's weights are m + S F^T (F S F^T + v I)^-1 (Y - F m): without support cases everybody's, with many the
+    patient's own. `update` points from m, S and v to what one EM step on the task makes of them, so steps of
+    plain gradient descent ("sgd") of at most 1 are EM on batches of patients.
+
+    The functions are 1 and every input; or, where `time` says which input is the time, 1, the time and hinges
+    max(time - k, 0) at knots k: a course that is a broken line. How long a slope lasts, and what an early one tells
+    of a later one, is then known from other patients.
 
     Args:
         inputs: numbers in one case.
         outputs: values to predict.
-        time: which of the inputs is the time of the case, from 0; the others are not looked at.
-        knots: where the line may break; they begin at the quantiles of a standard normal.
-        precision: of the prior before meta-training, in cases.
+        time: which of the inputs is the time of the case, from 0; None for all of them.
+        knots: where a course in time may break: the quantiles of a standard normal.
+        carry: before meta-training the mean carries the last input forward, for forecasts; else it predicts 0.
 
     References:
-        Laird and Ware, "Random-Effects Models for Longitudinal Data", Biometrics 1982. Harrison, Sharma and Pavone,
-        "Meta-Learning Priors for Efficient Online Bayesian Regression" (ALPaCA), WAFR 2018.
+        Laird and Ware, "Random-Effects Models for Longitudinal Data", Biometrics 1982. Cappé and Moulines, "On-line
+        expectation-maximization algorithm for latent data models", J. R. Stat. Soc. B 2009.
     """
 
     consumes: ClassVar = "tasks"
     tensors: ClassVar = True
-    exact_gradient: ClassVar = True
+    exact_gradient: ClassVar = False
     transductive: ClassVar = False
     loss: ClassVar[Loss] = SQUARED_ERROR
 
     inputs: int
     outputs: int = 1
-    time: int = 0
+    time: int | None = None
     knots: int = 5
-    precision: float = 0.01
+    carry: bool = False
 
     def __post_init__(self) -> None:
-        positive(self, "inputs", "outputs", "precision")
-        at_least(0, self, "time", "knots")
-        if self.time >= self.inputs:
-            raise UserError(
-                f"MixedEffects: time must be below {self.inputs}, the inputs of a case, not {self.time}"
-            )
+        positive(self, "inputs", "outputs")
+        at_least(0, self, "knots")
+        if self.time is not None and not 0 <= self.time < self.inputs:
+            raise UserError(f"MixedEffects: time must be one of the {self.inputs} inputs, from 0, not {self.time}")
+        if self.time is not None and self.carry:
+            raise UserError("MixedEffects: carry is of the last input, and time leaves only the time. Give one.")
 
     def init(self, rng: np.random.Generator) -> tuple[Tensors, Tensors]:
-        size = 2 + self.knots
-        params = {
-            _MEAN: torch.zeros(size, self.outputs),
-            _FACTOR: torch.zeros(size, size),
-            _DIAGONAL: torch.full((size,), float(np.log(self.precision))),
-            _NOISE: torch.zeros(self.outputs),
-        }
-        if self.knots:
-            quantiles = ndtri(np.arange(1, self.knots + 1) / (self.knots + 1))
-            params[_KNOTS] = torch.from_numpy(quantiles.astype(np.float32))
-        return params, {}
+        size = 1 + self.inputs if self.time is None else 2 + self.knots
+        mean = torch.zeros(size, self.outputs)
+        if self.carry:
+            mean = carrying(mean, self.inputs, self.outputs, size)
+        return {_MEAN: mean, _COVARIANCE: torch.eye(size), _NOISE: torch.full((self.outputs,), 0.1)}, {}
 
     def adapt(
         self,
@@ -100,46 +97,63 @@ class MixedEffects(Algorithm):
         step: int = 0,
         train: bool = False,
         query: Reference | None = None,
-    ) -> Course:
-        features = self._features(params, support.x)
-        unit = torch.eye(features.shape[-1], dtype=features.dtype, device=features.device)
-        factor = (params[_FACTOR].tril(-1) + unit) * (params[_DIAGONAL] / 2).exp()
-        prior = factor @ factor.mT
-        rows = features * support.mask.unsqueeze(-1)
-        return Course(towards(params[_MEAN], prior, features, support), prior + rows.mT @ rows)
+    ) -> Effects:
+        mean, prior, noise = params[_MEAN].double(), _positive(params[_COVARIANCE]), _variance(params).mean()
+        rows = self._functions(support.x) * support.mask.unsqueeze(-1)
+        missing = support.y.double() * support.mask.unsqueeze(-1) - rows @ mean
+        gained = torch.eye(len(prior), dtype=prior.dtype, device=prior.device) + prior @ rows.mT @ rows / noise
+        covariance = torch.linalg.solve(gained, prior)
+        covariance = (covariance + covariance.mT) / 2
+        weights = mean + covariance @ rows.mT @ missing / noise
+        return Effects(weights.to(support.x.dtype), covariance)
 
-    def predict(self, params: Tensors, state: Tensors, adapted: Course, x: Tensor) -> Tensor:
-        return self._features(params, x) @ adapted.weights
+    def predict(self, params: Tensors, state: Tensors, adapted: Effects, x: Tensor) -> Tensor:
+        return (self._functions(x) @ adapted.weights.double()).to(x.dtype)
 
-    def variance(self, params: Tensors, adapted: Course, x: Tensor) -> Tensor:
+    def variance(self, params: Tensors, adapted: Effects, x: Tensor) -> Tensor:
         """How far from the prediction values are expected to lie, squared, shape (cases, outputs)."""
-        features = self._features(params, x)
-        unsure = (features * torch.linalg.solve(adapted.precision, features.mT).mT).sum(-1, keepdim=True)
-        variance: Tensor = params[_NOISE].exp() * (1 + unsure)
-        return variance
-
-    def _features(self, params: Tensors, x: Tensor) -> Tensor:
-        """1, t, and the hinges, shape (cases, functions)."""
-        t = x.flatten(1)[:, self.time : self.time + 1]
-        hinges = [torch.relu(t - params[_KNOTS])] if self.knots else []
-        return torch.cat([torch.ones_like(t), t, *hinges], dim=-1)
+        functions = self._functions(x)
+        unsure = (functions @ adapted.covariance * functions).sum(-1, keepdim=True)
+        return (_variance(params) + unsure).to(x.dtype)
 
     def update(
         self,
         params: Tensors,
         state: Tensors,
-        item: Any,
+        item: Task,
         *,
         rng: np.random.Generator | None = None,
         step: int = 0,
     ) -> Update:
-        def objective(params: Tensors) -> tuple[Tensor, Metrics]:
-            adapted = self.adapt(params, state, item.support, train=True)
-            output = self.predict(params, state, adapted, item.query.x)
-            variance = self.variance(params, adapted, item.query.x)
-            each = ((output - item.query.y).square() / variance + variance.log()).mean(-1) / 2
-            loss = (each * item.query.mask).sum(-1) / item.query.mask.sum(-1).clamp(min=1)
-            return loss, {"loss": loss.detach(), "score": self.loss.score(output.detach(), item.query)}
+        shown = self.predict(params, state, self.adapt(params, state, item.support), item.query.x)
+        metrics = {"loss": self.loss.value(shown, item.query), "score": self.loss.score(shown, item.query)}
+        every = Examples(*(torch.cat(pair) for pair in zip(*item, strict=True)))
+        found = self.adapt(params, state, every)
+        away = found.weights.double() - params[_MEAN].double()
+        functions, real = self._functions(every.x), every.mask.unsqueeze(-1)
+        left = (every.y - self.predict(params, state, found, every.x)).square()
+        unsure = (functions @ found.covariance * functions).sum(-1, keepdim=True)
+        expected = {
+            _MEAN: found.weights,
+            _COVARIANCE: found.covariance + away @ away.mT / self.outputs,
+            _NOISE: ((left + unsure) * real).sum(0) / real.sum().clamp(min=1),
+        }
+        return {name: value - expected[name].to(value.dtype) for name, value in params.items()}, state, metrics
 
-        direction, metrics = torch.func.grad(objective, has_aux=True)(params)
-        return direction, state, metrics
+    def _functions(self, x: Tensor) -> Tensor:
+        """What the weights are of, shape (cases, functions), double."""
+        if self.time is None:
+            return with_intercept(x.double())
+        time = x.double().flatten(1)[:, self.time : self.time + 1]
+        at = torch.from_numpy(ndtri(np.arange(1, self.knots + 1) / (self.knots + 1)))
+        return with_intercept(time, torch.relu(time - at.to(x.device)))
+
+
+def _variance(params: Tensors) -> Tensor:
+    return params[_NOISE].double().clamp(min=_LEAST)
+
+
+def _positive(matrix: Tensor) -> Tensor:
+    """The nearest covariance, should steps of another optimiser have left them."""
+    values, vectors = torch.linalg.eigh((matrix + matrix.mT).double() / 2)
+    return vectors * values.clamp(min=_LEAST) @ vectors.mT
