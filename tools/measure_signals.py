@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from rich.console import Console
 
-from metadx.algorithms import TITLES, Dimensions, as_predictor, build_algorithm
+from metadx.algorithms import (
+    TITLES,
+    Algorithm,
+    Dimensions,
+    adapt_guarded,
+    as_predictor,
+    build_algorithm,
+    solve,
+)
 from metadx.cases import Cases, fit_transform, get
 from metadx.cases.preprocess import fit_signal
 from metadx.cases.signals import read_glucose, read_visits
+from metadx.diagnosis.interval import half_width
 from metadx.evaluation import Interval, Scores, evaluate, mean_interval
 from metadx.learners import NamedSettings
 from metadx.studies.contenders import Contender, tune
 from metadx.studies.results import Row, interval_row, write_row
 from metadx.studies.study import contender
-from metadx.tasks import MetaDataset, PatientSource, Shape, Task
+from metadx.tasks import Examples, MetaDataset, PatientSource, Shape, Task
 from metadx.training import TrainingSettings, feed_for, progress_bar, train
 
 RESULTS = Path(__file__).resolve().parent.parent / "results"
@@ -37,15 +48,18 @@ LEAST, MOST = 4 * 60.0, 3 * DAY
 HISTORY = 120.0
 _LEAST_CASES = 20
 _SETTINGS: dict[str, dict[str, Any]] = {
+    "mixed_effects": {"name": "mixed_effects", "carry": True},
     "meta_ridge": {"name": "meta_ridge", "carry": True},
     "pooled": {"name": "pooled"},
     "ridge": {"name": "ridge", "carry": True},
     "last_value": {"name": "last_value"},
 }
-_VALIDATION = 40
+_VALIDATION_CASES = 500
 _MOST_SHOTS = 600
 _LEARNER = NamedSettings.model_validate({"name": "mlp", "hidden": [64, 32], "activation": "gelu"})
+_EM = TrainingSettings(iterations=200, meta_batch=16, optimizer="sgd", lr=1.0, schedule="linear", keep="last")
 _TRAINED = {
+    "mixed_effects": _EM,
     "meta_ridge": TrainingSettings(
         iterations=3000, meta_batch=8, lr=3e-3, schedule="one_cycle", clip=1.0, keep="last"
     ),
@@ -55,12 +69,19 @@ _TRAINED = {
 VISITS, _FOLDS, _LATER = (3, 5, 10), 6, 200.0
 _SCORES = {"total": "total_UPDRS", "motor": "motor_UPDRS"}
 _VISITS_TRAINED = {  # between patients scores differ ten times as much as within: the prior has far to go
-    "mixed_effects": TrainingSettings(
-        iterations=1500, meta_batch=8, lr=3e-2, schedule="one_cycle", clip=10.0, keep="last"
-    ),
-    **{name: s.model_copy(update={"iterations": 2000, "lr": 1e-2}) for name, s in _TRAINED.items()},
+    name: s if name == "mixed_effects" else s.model_copy(update={"iterations": 2000, "lr": 1e-2})
+    for name, s in _TRAINED.items()
 }
+_GUARDED, LEVEL = ("mixed_effects", "meta_ridge", "ridge"), 0.9
+_TITLE, _COURSE = "Mixed-effects regression", "Mixed-effects course over time"
 _RIVALS = ("own_line", "last_target")
+
+
+class Person(NamedTuple):
+    """One person's task, and how many cases lie within the reach of a case."""
+
+    task: Task
+    gap: int
 
 
 def glucose() -> None:
@@ -70,28 +91,59 @@ def glucose() -> None:
             name: read_glucose(get(name, allow_unverified=True), horizon=horizon, history=HISTORY)
             for name in COHORTS
         }
+        kept: dict[str, list[tuple[float, ...]]] = {}
         for held, target in COHORTS.items():
-            _held_out(held, cohorts, horizon, target if horizon == 30 else None)
+            for name, people in _held_out(held, cohorts, horizon, target if horizon == 30 else None).items():
+                kept.setdefault(name, []).extend(people)
+        _write_guard(horizon, {name: np.array(people) for name, people in kept.items()})
 
 
-def _held_out(held: str, cohorts: dict[str, Cases], horizon: float, target: float | None) -> None:
+def _held_out(
+    held: str, cohorts: dict[str, Cases], horizon: float, target: float | None
+) -> dict[str, list[tuple[float, ...]]]:
     known = [cases for name, cases in cohorts.items() if name != held]
     transform = fit_signal(np.concatenate([cases.x for cases in known]))
     scale = (float(transform.mean[0]), float(transform.std[0]))
     learning, validating = _sides(known)
     sources = [PatientSource(c, (LEAST, MOST), transform, scale) for c in learning]
     dataset = MetaDataset("train", sources, Shape(shots=_MOST_SHOTS, query=100))
-    validation = _tasks([PatientSource(c, (LEAST, MOST), transform, scale) for c in validating])
-    test = _tasks([PatientSource(cohorts[held], (LEAST, MOST), transform, scale)])
+    validation = [
+        _thinned(person.task)
+        for person in _people([PatientSource(c, (LEAST, MOST), transform, scale) for c in validating])
+    ]
+    test = _people([PatientSource(cohorts[held], (LEAST, MOST), transform, scale)])
     size = Dimensions(transform.shape, 1, 0, classification=False)
     found: dict[str, Scores] = {}
-    for who in (
-        *_trained(dataset, validation, size, _TRAINED, carry=True),
-        *_alone(size, ("ridge", "last_value")),
-    ):
-        predictor = tune(who, validation).predictor
-        found[who.name] = evaluate(predictor, test, classification=False)
+    guarded: dict[str, list[tuple[float, ...]]] = {}
+    for who in (*_trained(dataset, size, _TRAINED, carry=True), *_alone(size, ("ridge", "last_value"))):
+        tuned = tune(who, validation)
+        found[who.name] = evaluate(tuned.predictor, [person.task for person in test], classification=False)
+        print(held, horizon, who.name, tuned.settings, np.mean(tuned.validation.episode["mse"]), flush=True)
+        if who.name in _GUARDED:
+            algorithm = dataclasses.replace(who.algorithm, **tuned.settings)  # type: ignore[type-var]
+            guarded[who.name] = [
+                _kept(algorithm, who, person, alone, scale[1])
+                for person, alone in zip(test, found[who.name].episode["mse"], strict=True)
+            ]
     _write(held, horizon, found, scale[1], target)
+    return guarded
+
+
+def _kept(
+    algorithm: Algorithm, who: Contender, person: Person, mse: float, scale: float
+) -> tuple[float, ...]:
+    """Whether the guard kept the base; RMSE adapted, not adapted, and with the guard; coverage of its interval."""
+    task = person.task
+    adapted, trial = adapt_guarded(algorithm, who.params, who.state, task.support, gap=person.gap)
+    nobody = Task(Examples(*(t[:0] for t in task.support)), task.query)
+    with torch.no_grad():
+        base = solve(algorithm, who.params, who.state, nobody) - task.query.y
+        left = algorithm.predict(who.params, who.state, adapted, task.query.x) - task.query.y
+    inside = np.nan
+    if trial is not None and (half := half_width(trial.errors.numpy(), LEVEL)) is not None:
+        inside = float((left.abs() <= half).double().mean())
+    rmse = [scale * float(np.sqrt(value)) for value in (mse, base.square().mean(), left.square().mean())]
+    return float(trial is not None and not trial.helps), *rmse, inside
 
 
 def _sides(known: Sequence[Cases]) -> tuple[list[Cases], list[Cases]]:
@@ -105,36 +157,41 @@ def _sides(known: Sequence[Cases]) -> tuple[list[Cases], list[Cases]]:
     return learning, validating
 
 
-def _tasks(sources: Sequence[PatientSource]) -> list[Task]:
+def _people(sources: Sequence[PatientSource]) -> list[Person]:
     """One task per person: the first days, or half of the recording if that is shorter, then everything later."""
-    tasks = []
+    people = []
     for source in sources:
         for patient in sorted(source.patients()):
-            time = source.cases.time[source.rows(patient)]  # type: ignore[index]
+            time = np.asarray(source.cases.time)[source.rows(patient)]
             long = min(MOST, float(np.ptp(time)) / 2)
             task = source.task(source.whole(patient, long))
             if len(task.support.x) >= _LEAST_CASES and len(task.query.x) >= _LEAST_CASES:
-                tasks.append(task)
-    return tasks
+                people.append(Person(task, round(sum(source.cases.reach) / float(np.median(np.diff(time))))))
+    return people
+
+
+def _thinned(task: Task) -> Task:
+    """With every so many of the query cases, which are thousands for some people."""
+    step = max(len(task.query.x) // _VALIDATION_CASES, 1)
+    return Task(task.support, Examples(*(t[::step] for t in task.query)))
 
 
 def _trained(
     dataset: MetaDataset,
-    validation: Sequence[Task],
     size: Dimensions,
     how: Mapping[str, TrainingSettings],
     *,
     carry: bool,
+    course: bool = False,
 ) -> list[Contender]:
     made = []
     for name, settings in how.items():
         own = _SETTINGS.get(name, {"name": name})
         own = own | ({"carry": carry} if "carry" in own else {})
+        own = own | ({"time": 0} if course and name == "mixed_effects" else {})
         algorithm = build_algorithm(NamedSettings.model_validate(own), _LEARNER, size)
         with progress_bar(name, settings.iterations, CONSOLE) as bar:
-            trained = train(
-                algorithm, feed_for(algorithm, dataset), validation[:_VALIDATION], settings, [bar]
-            )
+            trained = train(algorithm, feed_for(algorithm, dataset), [], settings, [bar])
         made.append(contender(name, trained.algorithm, trained.params, trained.state))
     return made
 
@@ -157,22 +214,51 @@ def _write(held: str, horizon: float, found: dict[str, Scores], scale: float, ta
     rows = []
     for name, values in rmse.items():
         spread = f"spread over people {values.std():.1f}"
-        what = f"{TITLES[name]}, {people}: RMSE, mean over people ({spread})"
+        what = f"{_TITLE if name == 'mixed_effects' else TITLES[name]}, {people}: RMSE, mean over people ({spread})"
         rows.append(
             _row(f"{held}-{horizon:g}min-{name}", what, "mg/dL", mean_interval(values), better="lower")
         )
-    mine, title = rmse["meta_ridge"], TITLES["meta_ridge"]
+    mine, title = rmse["mixed_effects"], _TITLE
     below = Interval(*(100 * x for x in mean_interval(1 - mine / rmse["last_value"])[:3]), len(mine))
     what = f"{title}, {people}: RMSE below persistence, mean over people"
     rows.append(_row(f"{held}-{horizon:g}min-gain", what, "%", below, target=target))
-    for other in ("ridge", "pooled"):
+    for other in ("ridge", "pooled", "meta_ridge"):
         what = f"{title}, {people}: RMSE less than that of {TITLES[other].lower()}, paired over people"
         less = mean_interval(rmse[other] - mine)
-        goal = 0.0 if horizon == 30 else None
+        goal = 0.0 if horizon == 30 and other != "meta_ridge" else None
         rows.append(_row(f"{held}-{horizon:g}min-over-{other}", what, "mg/dL", less, target=goal))
     for row in rows:
         write_row(RESULTS, row)
         print(row.id, None if row.value is None else round(row.value, 2), row.low, flush=True)
+
+
+def _write_guard(horizon: float, kept: Mapping[str, NDArray[np.float64]]) -> None:
+    """What holding back the latest support cases decides, over the people of all cohorts held out."""
+    for name, people in kept.items():
+        base_kept, adapted, base, guarded, inside = people.T
+        harmed = base < adapted
+        title = _TITLE if name == "mixed_effects" else TITLES[name]
+        what = f"{title}, glucose {horizon:g} minutes ahead, all cohorts held out in turn"
+        first = f"guard-glucose-{horizon:g}min-{name}"
+        every = (
+            ("harmed", "people for whom adapting does harm on their later readings", "%", 100 * harmed),
+            ("kept", "people for whom the base model is kept", "%", 100 * base_kept),
+            (
+                "caught",
+                "of those for whom adapting does harm, the base is kept for",
+                "%",
+                100 * base_kept[harmed],
+            ),
+            ("gain", "RMSE less with the guard than without, paired over people", "mg/dL", adapted - guarded),
+            ("inside", "later readings inside the 90 % interval, mean over people", "%", 100 * inside),
+        )
+        for part, words, metric, values in every:
+            if len(values) > 1:
+                row = _row(
+                    f"{first}-{part}", f"{what}: {words}", metric, mean_interval(values[np.isfinite(values)])
+                )
+                write_row(RESULTS, row)
+                print(row.id, row.value, row.low, row.n, flush=True)
 
 
 def _row(id: str, what: str, metric: str, found: Interval, **rest: object) -> Row:
@@ -203,7 +289,7 @@ def _leave_out(cases: Cases, held: Sequence[str], found: Mapping[int, dict[str, 
         "train", [PatientSource(known, (14.0, _LATER), transform, scale)], Shape(shots=30, query=20)
     )
     size = Dimensions(transform.shape, 1, 0, classification=False)
-    ready = [*_trained(dataset, [], size, _VISITS_TRAINED, carry=False), *_alone(size, _RIVALS)]
+    ready = [*_trained(dataset, size, _VISITS_TRAINED, carry=False, course=True), *_alone(size, _RIVALS)]
     source = PatientSource(cases.select(outside), _LATER, transform, scale)
     for visits, errors in found.items():
         tasks = [source.task(source.first(patient, visits)) for patient in source.with_first(visits)]
@@ -220,7 +306,8 @@ def _write_visits(score: str, visits: int, mae: Mapping[str, NDArray[np.float64]
     rows = [
         interval_row(
             f"{first}-{name}",
-            f"{TITLES[name]}, {what}: mean absolute error (spread over patients {values.std():.1f})",
+            f"{_COURSE if name == 'mixed_effects' else TITLES[name]}, {what}: "
+            f"mean absolute error (spread over patients {values.std():.1f})",
             "points",
             mean_interval(values),
             command,
@@ -229,7 +316,7 @@ def _write_visits(score: str, visits: int, mae: Mapping[str, NDArray[np.float64]
         for name, values in mae.items()
     ]
     rival = min(_RIVALS, key=lambda name: float(mae[name].mean()))
-    text = f"{TITLES['mixed_effects']} against the better of line and last score ({rival.replace('_', ' ')})"
+    text = f"{_COURSE} against the better of line and last score ({rival.replace('_', ' ')})"
     less = mean_interval(mae[rival] - mae["mixed_effects"])
     target = 0.0 if visits == 5 else None
     rows.append(

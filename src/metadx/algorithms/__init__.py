@@ -7,6 +7,7 @@ from metadx.algorithms.centroid import Centroids, NearestCentroid
 from metadx.algorithms.committee import LogisticTrees, MetaCommittee
 from metadx.algorithms.dual import DualFit
 from metadx.algorithms.engine import Engine, Way, as_predictor, choose_way, home, mean, over_tasks
+from metadx.algorithms.guard import Guarded, Trial, adapt_guarded, as_guarded_predictor, try_adapting
 from metadx.algorithms.inner import Adapted
 from metadx.algorithms.last_target import LastTarget, Level
 from metadx.algorithms.last_value import LastValue
@@ -39,11 +40,12 @@ __all__ = [
     "Algorithm",
     "BoostedTrees",
     "Centroids",
-    "Effects",
     "Dimensions",
     "DualFit",
+    "Effects",
     "Engine",
     "FineTune",
+    "Guarded",
     "LastTarget",
     "LastValue",
     "Level",
@@ -69,9 +71,12 @@ __all__ = [
     "Reptile",
     "Ridge",
     "Scratch",
+    "Trial",
     "Update",
     "Way",
     "Weights",
+    "adapt_guarded",
+    "as_guarded_predictor",
     "as_predictor",
     "build_algorithm",
     "choose_way",
@@ -81,4 +86,5 @@ __all__ = [
     "query_gradient",
     "solve",
     "suits",
+    "try_adapting",
 ]

@@ -20,6 +20,7 @@ Aggregate = Callable[[Tensors], Tensors]
 Result = TypeVar("Result")
 
 _PREDICT_TOGETHER = 64
+_MUCH = 50_000  # cases, padding included
 
 
 def mean(stacked: Tensors) -> Tensors:
@@ -140,6 +141,9 @@ class Engine:
         outputs = []
         for start in range(0, len(tasks), _PREDICT_TOGETHER):
             group = tasks[start : start + _PREDICT_TOGETHER]
+            if _mostly_padding(group):
+                outputs += [self._solve(params, state, task) for task in group]
+                continue
             batch = stack(group).to(home(params, state))
             together = torch.func.vmap(lambda task: _solved(self.algorithm, params, state, task))(batch).cpu()
             outputs += [
@@ -149,6 +153,13 @@ class Engine:
 
     def _solve(self, params: Tensors, state: Tensors, task: Task) -> Tensor:
         return _solved(self.algorithm, params, state, task.to(home(params, state))).cpu()
+
+
+def _mostly_padding(tasks: Sequence[Task]) -> bool:
+    """Whether tasks differ so much in length that stacking them would be mostly padding, and much of it."""
+    sizes = np.array([[len(part.x) for part in task] for task in tasks])
+    padded = int(sizes.max(0).sum()) * len(tasks)
+    return padded > _MUCH and padded > 2 * int(sizes.sum())
 
 
 def _solved(algorithm: Algorithm, params: Tensors, state: Tensors, task: Task) -> Tensor:

@@ -76,9 +76,13 @@ class MixedEffects(Algorithm):
         positive(self, "inputs", "outputs")
         at_least(0, self, "knots")
         if self.time is not None and not 0 <= self.time < self.inputs:
-            raise UserError(f"MixedEffects: time must be one of the {self.inputs} inputs, from 0, not {self.time}")
+            raise UserError(
+                f"MixedEffects: time must be one of the {self.inputs} inputs, from 0, not {self.time}"
+            )
         if self.time is not None and self.carry:
-            raise UserError("MixedEffects: carry is of the last input, and time leaves only the time. Give one.")
+            raise UserError(
+                "MixedEffects: carry is of the last input, and time leaves only the time. Give one."
+            )
 
     def init(self, rng: np.random.Generator) -> tuple[Tensors, Tensors]:
         size = 1 + self.inputs if self.time is None else 2 + self.knots
@@ -101,7 +105,9 @@ class MixedEffects(Algorithm):
         mean, prior, noise = params[_MEAN].double(), _positive(params[_COVARIANCE]), _variance(params).mean()
         rows = self._functions(support.x) * support.mask.unsqueeze(-1)
         missing = support.y.double() * support.mask.unsqueeze(-1) - rows @ mean
-        gained = torch.eye(len(prior), dtype=prior.dtype, device=prior.device) + prior @ rows.mT @ rows / noise
+        gained = (
+            torch.eye(len(prior), dtype=prior.dtype, device=prior.device) + prior @ rows.mT @ rows / noise
+        )
         covariance = torch.linalg.solve(gained, prior)
         covariance = (covariance + covariance.mT) / 2
         weights = mean + covariance @ rows.mT @ missing / noise
@@ -138,7 +144,11 @@ class MixedEffects(Algorithm):
             _COVARIANCE: found.covariance + away @ away.mT / self.outputs,
             _NOISE: ((left + unsure) * real).sum(0) / real.sum().clamp(min=1),
         }
-        return {name: value - expected[name].to(value.dtype) for name, value in params.items()}, state, metrics
+        return (
+            {name: value - expected[name].to(value.dtype) for name, value in params.items()},
+            state,
+            metrics,
+        )
 
     def _functions(self, x: Tensor) -> Tensor:
         """What the weights are of, shape (cases, functions), double."""
@@ -156,4 +166,5 @@ def _variance(params: Tensors) -> Tensor:
 def _positive(matrix: Tensor) -> Tensor:
     """The nearest covariance, should steps of another optimiser have left them."""
     values, vectors = torch.linalg.eigh((matrix + matrix.mT).double() / 2)
-    return vectors * values.clamp(min=_LEAST) @ vectors.mT
+    covariance: Tensor = vectors * values.clamp(min=_LEAST) @ vectors.mT
+    return covariance

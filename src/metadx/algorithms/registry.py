@@ -71,7 +71,7 @@ TITLES = {
     "logistic_trees": "Logistic regression and trees",
     "scratch": "Network from scratch",
     "meta_ridge": "Meta-learned ridge regression",
-    "mixed_effects": "Mixed-effects course over time",
+    "mixed_effects": "Mixed-effects regression",
     "pooled": "One network for everybody",
     "ridge": "Ridge regression on the patient alone",
     "last_value": "Last value carried forward",
