@@ -83,7 +83,8 @@ def try_adapting(
 ) -> Trial | None:
     """Adapts to the earlier support cases, and predicts the later ones with and without.
 
-    Arguments as for `adapt_guarded`. None with fewer than three cases on either side, or where the algorithm predicts nothing without support cases.
+    Arguments as for `adapt_guarded`. None with fewer than three cases on either side, or where the algorithm
+    predicts nothing without support cases.
     """
     held = round(len(support.x) * _HELD_BACK)
     earlier = len(support.x) - held - gap
