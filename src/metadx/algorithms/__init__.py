@@ -20,6 +20,7 @@ from metadx.algorithms.meta_ridge import MetaRidge, Weights
 from metadx.algorithms.mixed_effects import Effects, MixedEffects
 from metadx.algorithms.own_line import Line, OwnLine
 from metadx.algorithms.pooled import Pooled
+from metadx.algorithms.prior_logistic import PriorLogistic
 from metadx.algorithms.protonet import ProtoNet, Prototypes
 from metadx.algorithms.registry import ALGORITHMS, TITLES, Dimensions, build_algorithm, suits
 from metadx.algorithms.reptile import Reptile
@@ -64,6 +65,7 @@ __all__ = [
     "NearestCentroid",
     "OwnLine",
     "Pooled",
+    "PriorLogistic",
     "Probe",
     "ProtoNet",
     "Prototypes",

@@ -55,6 +55,29 @@ def fit_dual(gram: Tensor, support: Examples, precision: Tensor | float, steps: 
     return DualFit(now, support)
 
 
+def fit_towards(gram: Tensor, offset: Tensor, support: Examples, steps: int) -> DualFit:
+    """Minimises cross-entropy of `offset` + changes, plus half the squared norm of the changes' weights.
+
+    Unlike in `fit_dual` the outputs are classes that mean the same in every task: one without a support case is as
+    possible as the offset says.
+
+    Args:
+        gram: inner products of the support cases under the prior's covariance, shape (support cases, support
+            cases).
+        offset: logits without a change, shape (support cases, outputs).
+        steps: as in `fit_dual`.
+    """
+    real = support.mask.unsqueeze(-1)
+    gram = gram * real * real.mT
+    factor = torch.linalg.cholesky(gram / 2 + torch.eye(len(gram), dtype=gram.dtype, device=gram.device))
+    now = ahead = torch.zeros_like(support.y)
+    for i in range(steps):
+        residual = (torch.softmax(offset + gram @ ahead, -1) - support.y) * real
+        after = ahead - torch.cholesky_solve(residual + ahead, factor)
+        now, ahead = after, after + i / (i + 3) * (after - now)
+    return DualFit(now, support)
+
+
 def fit_newton(gram: Tensor, support: Examples, precision: Tensor | float, steps: int = 12) -> DualFit:
     """Minimises the same as `fit_dual`, by Newton steps: dearer each, but exact for weak priors too.
 

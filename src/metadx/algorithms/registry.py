@@ -24,6 +24,7 @@ from metadx.algorithms.meta_ridge import MetaRidge
 from metadx.algorithms.mixed_effects import MixedEffects
 from metadx.algorithms.own_line import OwnLine
 from metadx.algorithms.pooled import Pooled
+from metadx.algorithms.prior_logistic import PriorLogistic
 from metadx.algorithms.protonet import ProtoNet
 from metadx.algorithms.reptile import Reptile
 from metadx.algorithms.ridge import Ridge
@@ -47,6 +48,7 @@ ALGORITHMS: dict[str, type[Algorithm]] = {
     "boosted_trees": BoostedTrees,
     "logistic_trees": LogisticTrees,
     "scratch": Scratch,
+    "prior_logistic": PriorLogistic,
     "meta_ridge": MetaRidge,
     "mixed_effects": MixedEffects,
     "pooled": Pooled,
@@ -70,6 +72,7 @@ TITLES = {
     "boosted_trees": "Gradient-boosted trees",
     "logistic_trees": "Logistic regression and trees",
     "scratch": "Network from scratch",
+    "prior_logistic": "Logistic regression towards a meta-learned prior",
     "meta_ridge": "Meta-learned ridge regression",
     "mixed_effects": "Mixed-effects regression",
     "pooled": "One network for everybody",
@@ -78,7 +81,7 @@ TITLES = {
     "own_line": "The patient's own line",
     "last_target": "Last score carried forward",
 }
-_EMBEDS = ("protonet", "lr_d2", "meta_ridge", "fine_tune", "linear_probe")
+_EMBEDS = ("protonet", "lr_d2", "prior_logistic", "meta_ridge", "fine_tune", "linear_probe")
 
 
 @dataclass(frozen=True)
@@ -118,6 +121,8 @@ def build_algorithm(
         given["network"] = network = build_learner(learner, size.input_shape, outputs, seed)
         if "width" in takes:
             given |= {"width": output_width(network, size.input_shape), "classes": size.classes}
+    if "outputs" in takes:
+        given["outputs"] = size.outputs
     if "inputs" in takes:
         given["inputs"] = int(np.prod(size.input_shape))
     if "loss" in takes:

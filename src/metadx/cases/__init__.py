@@ -5,6 +5,7 @@ from metadx.cases.cases import EVERY_CASE_ITS_OWN_PATIENT, Cases, Modality, Prov
 from metadx.cases.catalogue import get, load
 from metadx.cases.dataset import AlteredCopy, DataSet, OfficialFile, entries, entry
 from metadx.cases.folders import read_folders
+from metadx.cases.gaps import GapTransform
 from metadx.cases.holdings import Holding, find
 from metadx.cases.inputs import Inputs, inputs_from_parts, inputs_to_parts, storable
 from metadx.cases.medmnist import read_medmnist
@@ -25,6 +26,7 @@ __all__ = [
     "Cases",
     "Column",
     "DataSet",
+    "GapTransform",
     "Holding",
     "Inputs",
     "Leak",

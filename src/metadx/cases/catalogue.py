@@ -17,7 +17,7 @@ from metadx.cases.omniglot import read_omniglot
 from metadx.cases.packed import read_packed
 from metadx.cases.pictures import Size
 from metadx.cases.resize import resize_cases
-from metadx.cases.signals import read_beats, read_glucose, read_visits
+from metadx.cases.signals import read_beats, read_glucose, read_icu, read_ucr, read_visits
 from metadx.cases.thyroid import read_thyroid
 from metadx.errors import MissingData, UserError
 
@@ -139,6 +139,10 @@ def _read(data_set: DataSet, path: Path, patients: str | None, size: Size | None
                 return read_visits(path, **options)
             case "glucose":
                 return read_glucose(path, **options)
+            case "icu":
+                return read_icu(path, **options)
+            case "ucr":
+                return read_ucr(path, **options)
             case "expression":
                 return read_expression(path, **options)
             case "anndata":

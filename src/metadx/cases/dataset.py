@@ -89,6 +89,8 @@ class DataSet(BaseModel):
         "beats",
         "glucose",
         "visits",
+        "icu",
+        "ucr",
         "expression",
         "anndata",
         "clinvar",

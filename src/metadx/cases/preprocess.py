@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from metadx.cases.cases import Cases
+from metadx.cases.gaps import fit_gaps
 
 _MANY_VALUES = 10
 _CLIP = 8.0
@@ -144,11 +145,14 @@ class TableTransform:
 
 
 def fit_transform(cases: Cases) -> Transform:
-    """The transform that suits the cases, fitted on them alone: a table's wherever the columns have names."""
+    """The transform that suits the cases, fitted on them alone.
+
+    A table's wherever the columns have names; for signals with gaps (NaN) one that says what was observed.
+    """
     if cases.modality == "table" or cases.features:
         return fit_table(cases.x, _times(cases))
     if cases.modality == "signal":
-        return fit_signal(cases.x)
+        return fit_signal(cases.x) if np.isfinite(cases.x).all() else fit_gaps(cases.x)
     return Pixels(cases.x.shape[1:])
 
 

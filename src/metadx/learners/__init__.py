@@ -3,11 +3,13 @@
 from metadx.learners.backbone import BACKBONES, EfficientNetLite0
 from metadx.learners.convnet import ConvNet
 from metadx.learners.functional import Functional, Reference, Tensors
+from metadx.learners.grud import GatedDecayNet
 from metadx.learners.mlp import MLP
 from metadx.learners.norm import BatchNorm, LayerNorm, replace_batch_norm, statistics_from
 from metadx.learners.probe import output_width
-from metadx.learners.registry import NamedSettings, build_learner, refuse_unknown
+from metadx.learners.registry import NamedSettings, build_learner, choose_learner, refuse_unknown
 from metadx.learners.signalnet import SignalNet
+from metadx.learners.tcn import TemporalConvNet
 
 __all__ = [
     "BACKBONES",
@@ -16,12 +18,15 @@ __all__ = [
     "ConvNet",
     "EfficientNetLite0",
     "Functional",
+    "GatedDecayNet",
     "LayerNorm",
     "NamedSettings",
     "Reference",
     "SignalNet",
+    "TemporalConvNet",
     "Tensors",
     "build_learner",
+    "choose_learner",
     "output_width",
     "refuse_unknown",
     "replace_batch_norm",

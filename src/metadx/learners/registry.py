@@ -13,8 +13,10 @@ from torch import nn
 
 from metadx.errors import UserError, nearest
 from metadx.learners.convnet import ConvNet
+from metadx.learners.grud import GatedDecayNet
 from metadx.learners.mlp import MLP
 from metadx.learners.signalnet import SignalNet
+from metadx.learners.tcn import TemporalConvNet
 
 
 class NamedSettings(BaseModel):
@@ -30,22 +32,41 @@ class NamedSettings(BaseModel):
         return dict(self.model_extra or {})
 
 
+def choose_learner(
+    learner: NamedSettings, input_shape: tuple[int, ...], *, gaps: bool = False
+) -> NamedSettings:
+    """The learner with its name; "auto" is an MLP for rows, a SignalNet for signals, a GRU-D for signals with gaps,
+    and a ConvNet for images.
+
+    Args:
+        gaps: whether inputs are those of `metadx.cases.GapTransform`.
+    """
+    if learner.name != "auto":
+        return learner
+    signal = "grud" if gaps else "signalnet"
+    name = {1: "mlp", 2: signal}.get(len(input_shape), "convnet")
+    return learner.model_copy(update={"name": name})
+
+
 def build_learner(
     learner: NamedSettings, input_shape: tuple[int, ...], outputs: int | None, seed: int = 0
 ) -> nn.Module:
-    """The learner a recipe names; "auto" is an MLP for rows, a SignalNet for signals and a ConvNet for
-    images.
+    """The learner a recipe names; "auto" as in `choose_learner`, for inputs without gaps.
 
     Args:
         outputs: columns of the output; None for the embedding alone.
     """
-    name = learner.name
-    if name == "auto":
-        name = {1: "mlp", 2: "signalnet"}.get(len(input_shape), "convnet")
-    makers: Mapping[str, Any] = {"mlp": MLP, "convnet": ConvNet, "signalnet": SignalNet}
+    name = choose_learner(learner, input_shape).name
+    makers: Mapping[str, Any] = {
+        "mlp": MLP,
+        "convnet": ConvNet,
+        "signalnet": SignalNet,
+        "tcn": TemporalConvNet,
+        "grud": GatedDecayNet,
+    }
     if name not in makers:
         raise UserError(f"unknown learner '{name}'; {nearest(name, [*makers, 'auto'])}")
-    dimensions = {"mlp": len(input_shape), "signalnet": 2, "convnet": 3}[name]
+    dimensions = {"convnet": 3, "signalnet": 2, "tcn": 2, "grud": 2}.get(name, len(input_shape))
     if len(input_shape) != dimensions:
         raise UserError(
             f"learner '{name}' takes cases of {dimensions} dimensions, not of shape {input_shape}"

@@ -1,21 +1,38 @@
-"""Patient time series: heartbeats of WFDB recordings, continuous glucose, visits."""
+"""Patient time series: heartbeats of WFDB recordings, glucose, visits, ICU stays, UCR files, series in CSV."""
 
 from metadx.cases.signals.aami import AAMI_CLASSES, AAMI_MAPPINGS
 from metadx.cases.signals.beats import BeatWindow, read_beats
 from metadx.cases.signals.glucose import holds_glucose, read_glucose
+from metadx.cases.signals.icu import read_icu
+from metadx.cases.signals.icu_files import holds_stays
+from metadx.cases.signals.icu_variables import ICU_TYPES, VARIABLES, Variable
 from metadx.cases.signals.recording import holds_recordings
 from metadx.cases.signals.rhythm import RHYTHM, rhythm
+from metadx.cases.signals.series import holds_series, read_series
+from metadx.cases.signals.summary import SUMMARIES, summarise
+from metadx.cases.signals.ucr import holds_ucr, read_ucr
 from metadx.cases.signals.visits import read_visits
 
 __all__ = [
     "AAMI_CLASSES",
     "AAMI_MAPPINGS",
+    "ICU_TYPES",
     "RHYTHM",
+    "SUMMARIES",
+    "VARIABLES",
     "BeatWindow",
+    "Variable",
     "holds_glucose",
     "holds_recordings",
+    "holds_series",
+    "holds_stays",
+    "holds_ucr",
     "read_beats",
     "read_glucose",
+    "read_icu",
+    "read_series",
+    "read_ucr",
     "read_visits",
     "rhythm",
+    "summarise",
 ]
