@@ -31,7 +31,7 @@ from metadx.algorithms.ridge import Ridge
 from metadx.algorithms.scratch import Scratch
 from metadx.algorithms.transfer import FineTune, LinearProbe
 from metadx.errors import UserError, nearest
-from metadx.learners import NamedSettings, build_learner, output_width, refuse_unknown
+from metadx.learners import NamedSettings, build_learner, choose_learner, output_width, refuse_unknown
 
 ALGORITHMS: dict[str, type[Algorithm]] = {
     "maml": MAML,
@@ -86,12 +86,14 @@ _EMBEDS = ("protonet", "lr_d2", "prior_logistic", "meta_ridge", "fine_tune", "li
 
 @dataclass(frozen=True)
 class Dimensions:
-    """What a network must fit: the shape of one case, its outputs, and the pooled meta-training conditions."""
+    """What a network must fit: the shape of one case, its outputs, the pooled meta-training conditions, and whether
+    inputs say what was observed (those of `metadx.cases.GapTransform`)."""
 
     input_shape: tuple[int, ...]
     outputs: int
     classes: int
     classification: bool = True
+    gaps: bool = False
 
 
 def suits(name: str, classification: bool) -> bool:
@@ -118,7 +120,9 @@ def build_algorithm(
     given: dict[str, Any] = {}
     if "network" in takes:
         outputs = None if algorithm.name in _EMBEDS else size.outputs
-        given["network"] = network = build_learner(learner, size.input_shape, outputs, seed)
+        given["network"] = network = build_learner(
+            choose_learner(learner, size.input_shape, gaps=size.gaps), size.input_shape, outputs, seed
+        )
         if "width" in takes:
             given |= {"width": output_width(network, size.input_shape), "classes": size.classes}
     if "outputs" in takes:

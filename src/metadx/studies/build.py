@@ -10,7 +10,7 @@ from metadx.errors import UserError
 from metadx.evaluation import DataDescription, SplitDescription
 from metadx.studies.groups import build_groups
 from metadx.studies.patients import build_patients
-from metadx.studies.problem import Problem, describe, read_cases, transform_of
+from metadx.studies.problem import Problem, describe, read_cases, transform_of, with_gaps
 from metadx.studies.recipe import Recipe
 from metadx.studies.rules import rules_for
 from metadx.studies.sets import build_sets
@@ -73,7 +73,12 @@ def build_problem(recipe: Recipe) -> Problem:
         left_out[f"{shared} cases"] = "their patients have cases on another side too"
     return Problem(
         splits,
-        Dimensions(transform.shape, bounds(recipe.tasks.ways)[1], pooled_classes(splits.train)),
+        Dimensions(
+            transform.shape,
+            bounds(recipe.tasks.ways)[1],
+            pooled_classes(splits.train),
+            gaps=with_gaps(transform),
+        ),
         describe(cases, recipe),
         SplitDescription(train=counted[0], validation=counted[1], test=counted[2], left_out=left_out),
         inputs=Inputs(cases.modality, cases.features, transform, recipe.data.bits),

@@ -13,6 +13,7 @@ from metadx.cases import Inputs, Observations, odd_units, read_observations
 from metadx.diagnosis import About, Diagnoser, MetaModel, Spec
 from metadx.errors import UserError
 from metadx.evaluation import EvaluationResult
+from metadx.learners import choose_learner
 from metadx.studies.runs import Run, load_inputs, load_run
 
 EVALUATION = "evaluation.json"
@@ -41,7 +42,7 @@ def model_of(run: Run) -> MetaModel:
         size = Dimensions(**run.summary["dimensions"])
         spec = Spec(
             algorithm=recipe.algorithm,
-            learner=recipe.learner,
+            learner=choose_learner(recipe.learner, tuple(size.input_shape), gaps=size.gaps),
             input_shape=tuple(size.input_shape),
             outputs=size.outputs,
             classes=size.classes,

@@ -12,7 +12,15 @@ from metadx.algorithms import Dimensions
 from metadx.cases import Cases, Inputs
 from metadx.errors import UserError
 from metadx.evaluation import SplitDescription
-from metadx.studies.problem import Problem, describe, read_cases, target_scale, together, transform_of
+from metadx.studies.problem import (
+    Problem,
+    describe,
+    read_cases,
+    target_scale,
+    together,
+    transform_of,
+    with_gaps,
+)
 from metadx.studies.recipe import GroupSettings, Recipe, SetsSettings
 from metadx.studies.sets import described, read_sets
 from metadx.tasks import (
@@ -78,7 +86,13 @@ def build_groups(recipe: Recipe, settings: GroupSettings) -> Problem:
     splits = MetaSplits(dataset("train"), dataset("validation"), dataset("test"))
     return Problem(
         splits,
-        Dimensions(transform.shape, len(known.classes) or 1, len(known.classes), not known.regression),
+        Dimensions(
+            transform.shape,
+            len(known.classes) or 1,
+            len(known.classes),
+            not known.regression,
+            with_gaps(transform),
+        ),
         described(every, name, recipe),
         SplitDescription(**{side: _counts(sides[side]) for side in _SIDES}, left_out=left_out),
         classification=not known.regression,

@@ -10,7 +10,15 @@ from metadx.algorithms import Dimensions
 from metadx.cases import Cases, Inputs, Transform
 from metadx.errors import UserError
 from metadx.evaluation import SplitDescription
-from metadx.studies.problem import Problem, describe, read_cases, target_scale, together, transform_of
+from metadx.studies.problem import (
+    Problem,
+    describe,
+    read_cases,
+    target_scale,
+    together,
+    transform_of,
+    with_gaps,
+)
 from metadx.studies.recipe import PatientSettings, Recipe, SplitSettings
 from metadx.studies.sets import described, read_sets
 from metadx.tasks import MetaDataset, MetaSplits, PatientSource, Split
@@ -53,7 +61,7 @@ def build_patients(recipe: Recipe, settings: PatientSettings) -> Problem:
     }
     return Problem(
         splits,
-        Dimensions(transform.shape, 1, 0, classification=False),
+        Dimensions(transform.shape, 1, 0, classification=False, gaps=with_gaps(transform)),
         described(every, name, recipe),
         SplitDescription(**counts),
         classification=False,

@@ -11,6 +11,7 @@ import numpy as np
 from metadx.algorithms import Dimensions
 from metadx.cases import (
     Cases,
+    GapTransform,
     Inputs,
     Transform,
     fit_transform,
@@ -19,7 +20,18 @@ from metadx.cases import (
     read_table,
     rotations,
 )
-from metadx.cases.signals import holds_glucose, holds_recordings, read_beats, read_glucose
+from metadx.cases.signals import (
+    holds_glucose,
+    holds_recordings,
+    holds_series,
+    holds_stays,
+    holds_ucr,
+    read_beats,
+    read_glucose,
+    read_icu,
+    read_series,
+    read_ucr,
+)
 from metadx.errors import UserError
 from metadx.evaluation import DataDescription, SplitDescription
 from metadx.learners import BACKBONES
@@ -62,12 +74,27 @@ def read_cases(data: DataSettings) -> Cases:
 
 def _read(data: DataSettings) -> Cases:
     pictures: dict[str, Any] = {"size": data.size, "channels": data.channels, "bits": data.bits}
+    if data.series is not None:
+        place = data.csv or data.folder
+        if place is None:
+            raise UserError(
+                "data.series says how a `csv` or `folder` of time series is read; give one of them"
+            )
+        return read_series(place, **data.series.model_dump())
     if data.csv is not None:
         return read_table(data.csv, patients=data.patients, **pictures)
     if data.folder is not None and holds_recordings(data.folder):
         return read_beats(data.folder)
     if data.folder is not None and holds_glucose(data.folder):
         return read_glucose(data.folder)
+    if data.folder is not None and holds_stays(data.folder):
+        return read_icu(data.folder)
+    if data.folder is not None and holds_ucr(data.folder):
+        return read_ucr(data.folder, patients=data.patients)
+    if data.folder is not None and holds_series(data.folder):
+        raise UserError(
+            f"{data.folder}: recordings with labels.csv. Say their grid with data.series (step, duration)."
+        )
     if data.folder is not None:
         pattern = data.patient_pattern
         return read_folders(data.folder, patients=data.patients, patient_pattern=pattern, **pictures)
@@ -88,6 +115,11 @@ def transform_of(cases: Cases, data: DataSettings) -> Transform:
     if cases.modality != "image":
         raise UserError(f"data.backbone embeds pictures, not {cases.modality} cases")
     return BACKBONES[data.backbone](cases.x.shape[1:])
+
+
+def with_gaps(transform: Transform) -> bool:
+    """Whether a transform's inputs say what was observed, which some networks need to know."""
+    return isinstance(transform, GapTransform)
 
 
 def together(parts: Sequence[Cases]) -> Cases:

@@ -61,6 +61,22 @@ def _beside(here: Path, name: str) -> str:
     return name if known else str(here / name)
 
 
+class SeriesSettings(_Part):
+    """The grid that time series of a CSV or a folder are brought to; see `metadx.cases.signals.read_series`.
+
+    Args:
+        step: of the grid, in the unit of the column `time`; in minutes where times are dates.
+        duration: how much of each recording is looked at, from its first row.
+        how: "mean" of the rows of each step, or values off the "line" between neighbouring rows.
+        gap: with "line", how far apart rows may lie to be joined; three steps by default.
+    """
+
+    step: _Share
+    duration: _Share
+    how: Literal["mean", "line"] = "mean"
+    gap: _Share | None = None
+
+
 class DataSettings(_Part):
     """Where cases come from: exactly one of the first five.
 
@@ -75,6 +91,7 @@ class DataSettings(_Part):
         size: side, or [height, width], that pictures are resized to, in pixels.
         channels: 1 or 3, where pictures are to be made grey or coloured.
         bits: how many bits of 16-bit pictures are used.
+        series: how time series in the CSV or folder are read: step, duration, how, gap.
         backbone: a frozen network that embeds pictures; "efficientnet-lite0" (needs `metadx[pretrained]`).
         rotations: pictures turned by 90, 180 and 270 degrees are further conditions, as is usual for Omniglot.
         augment: how pictures are changed at random in meta-training: flip, rotate, tilt, crop, intensity; see
@@ -93,6 +110,7 @@ class DataSettings(_Part):
     size: int | tuple[int, int] | None = None
     channels: int | None = None
     bits: int | None = None
+    series: SeriesSettings | None = None
     backbone: Literal["efficientnet-lite0"] | None = None
     rotations: bool = False
     augment: tuple[str, ...] = ()

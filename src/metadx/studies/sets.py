@@ -13,7 +13,7 @@ from metadx.algorithms import Dimensions
 from metadx.cases import Cases, Inputs, entries, fit_table
 from metadx.errors import UserError
 from metadx.evaluation import DataDescription, SplitDescription
-from metadx.studies.problem import Problem, describe, read_cases, transform_of
+from metadx.studies.problem import Problem, describe, read_cases, transform_of, with_gaps
 from metadx.studies.recipe import DataSettings, Recipe, SetsSettings
 from metadx.studies.rules import rules_for
 from metadx.tasks import ConditionSource, MetaDataset, MetaSplits, Split, augmentation
@@ -55,7 +55,12 @@ def build_sets(recipe: Recipe, sets: SetsSettings) -> Problem:
     }
     return Problem(
         splits,
-        Dimensions(transform.shape, bounds(recipe.tasks.ways)[1], pooled_classes(splits.train)),
+        Dimensions(
+            transform.shape,
+            bounds(recipe.tasks.ways)[1],
+            pooled_classes(splits.train),
+            gaps=with_gaps(transform),
+        ),
         described([cases for pairs in read.values() for _, cases in pairs], ", ".join(sets.test), recipe),
         SplitDescription(**counts),
         inputs=Inputs(first.modality, first.features, transform, recipe.data.bits),
