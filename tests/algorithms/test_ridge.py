@@ -86,7 +86,7 @@ def test_without_support_cases_the_prior_speaks_and_with_many_the_patient() -> N
         torch.cat([torch.ones(len(x), 1), x, algorithm.net(params | state, x)], 1)
         for x in (many.support.x, many.query.x)
     )
-    own = q @ torch.linalg.lstsq(f, many.support.y).solution
+    own = q @ torch.linalg.pinv(f) @ many.support.y
     assert torch.allclose(solve(algorithm, light, state, many), own, atol=1e-3)
 
 
