@@ -65,10 +65,13 @@ def test_colour_is_put_channels_first(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"train_labels": np.zeros((6, 14), np.uint8)}, "multi-label, 14 per case"),
+        ({"train_labels": np.zeros((6, 14), np.uint8)}, "1 labels per case in val, 14 in train"),
+        ({"train_labels": np.zeros((6, 2, 2), np.uint8)}, "train_labels are uint8 of shape (6, 2, 2)"),
         ({"train_labels": np.zeros((6, 1))}, "float64"),
         ({"train_labels": np.zeros((5, 1), np.uint8)}, "6 pictures but 5 labels in train"),
-        ({"train_images": np.zeros((6, 8, 8, 8), np.uint8)}, "volumes"),
+        ({"train_images": np.zeros((6, 8, 8, 8), np.uint8)}, "of train (1, 8, 8, 8)"),
+        ({"train_images": np.zeros((6, 8, 8, 8, 3), np.uint8)}, "have shape (6, 8, 8, 8, 3)"),
+        ({"val_images": np.zeros((0, 8, 8), np.uint8)}, "val_images are empty"),
         ({"train_images": np.zeros((6, 8, 8))}, "float64, not uint8"),
         ({"val_images": np.zeros((2, 9, 9), np.uint8)}, "pictures of val"),
         ({"val_labels": None}, "no array 'val_labels'"),
@@ -81,6 +84,54 @@ def test_colour_is_put_channels_first(tmp_path: Path) -> None:
 )
 def test_bad_medmnist_files_are_refused(tmp_path: Path, changed: dict[str, Any], said: str) -> None:
     assert said in refusal(medmnist(tmp_path / "a.npz", **changed))
+
+
+def counted(shape: tuple[int, ...], what: str, top: int) -> dict[str, Any]:
+    """Arrays of the three splits, of random whole numbers below `top`."""
+    rng = np.random.default_rng(3)
+    counts = (("train", 6), ("val", 2), ("test", 4))
+    return {f"{s}_{what}": rng.integers(0, top, (n, *shape), dtype=np.uint8) for s, n in counts}
+
+
+def test_volumes_are_read(tmp_path: Path) -> None:
+    path = medmnist(tmp_path / "a.npz", **counted((6, 7, 8), "images", 256))
+    cases = read_medmnist(path, patients=EVERY_CASE_ITS_OWN_PATIENT)
+    assert cases.x.shape == (12, 1, 6, 7, 8)
+    with np.load(path, allow_pickle=False) as arrays:
+        np.testing.assert_array_equal(cases.x[8:, 0], arrays["test_images"])
+
+
+def test_one_of_several_labels_is_chosen(tmp_path: Path) -> None:
+    path = medmnist(tmp_path / "a.npz", **counted((3,), "labels", 2))
+    names = ["mass", "nodule", "oedema"]
+    with np.load(path, allow_pickle=False) as arrays:
+        table = np.concatenate([arrays[f"{s}_labels"] for s in ("train", "val", "test")])
+        pictures = np.concatenate([arrays[f"{s}_images"] for s in ("train", "val", "test")])
+    said = refusal(path, classes=names)
+    assert "multi-label, 3 per case (mass, nodule, oedema). Choose one with label=" in said
+    assert "no label 'nodul'; did you mean 'nodule'?" in refusal(path, classes=names, label="nodul")
+    assert "but 2 names" in refusal(path, classes=names[:2], label="mass")
+    cases = read_medmnist(path, names, label="nodule", patients=EVERY_CASE_ITS_OWN_PATIENT)
+    assert cases.classes == ("no nodule", "nodule")
+    np.testing.assert_array_equal(cases.y, table[:, 1])
+    one = read_medmnist(path, names, label="exactly one", patients=EVERY_CASE_ITS_OWN_PATIENT)
+    kept = np.flatnonzero(table.sum(1) == 1)
+    assert 0 < len(kept) < 12
+    np.testing.assert_array_equal(one.x[:, 0], pictures[kept])
+    assert [one.classes[y] for y in one.y] == [names[row.argmax()] for row in table[kept]]
+    assert (
+        f"{12 - len(kept)} of 12 cases with no label or several were left out" in one.provenance.preprocessing
+    )
+    assert "for several" in refusal(medmnist(tmp_path / "b.npz"), label="mass")
+
+
+def test_several_labels_are_0_or_1_and_leave_two_conditions(tmp_path: Path) -> None:
+    names = ["mass", "nodule"]
+    odd = medmnist(tmp_path / "a.npz", **counted((2,), "labels", 4))
+    assert "must be 0 or 1" in refusal(odd, classes=names, label="mass")
+    none = medmnist(tmp_path / "b.npz", **counted((2,), "labels", 1))
+    assert "leaves one condition only" in refusal(none, classes=names, label="mass")
+    assert "leaves one condition only" in refusal(none, classes=names, label="exactly one")
 
 
 def test_medmnist_needs_words_about_patients_and_names_for_all_labels(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ WIDTH = 5
 
 TABLE = (3,)
 IMAGE = (2, 4, 5)
+VOLUME = (1, 4, 4, 4)
 
 
 @dataclass(frozen=True)
@@ -40,9 +41,11 @@ def _mlp(norm: str) -> Callable[[int | None, str], nn.Module]:
     return lambda outputs, activation: MLP(TABLE[0], outputs, (6, WIDTH), activation, norm)
 
 
-def _convnet(downsample: str, norm: str) -> Callable[[int | None, str], nn.Module]:
+def _convnet(
+    downsample: str, norm: str, shape: tuple[int, ...] = IMAGE
+) -> Callable[[int | None, str], nn.Module]:
     return lambda outputs, activation: ConvNet(
-        IMAGE, outputs, width=WIDTH, blocks=2, downsample=downsample, norm=norm, activation=activation
+        shape, outputs, width=WIDTH, blocks=2, downsample=downsample, norm=norm, activation=activation
     )
 
 
@@ -56,6 +59,8 @@ LEARNERS = (
         for down in ("pool", "stride")
         for norm in ("batch", "group", "none")
     ),
+    Learner("convnet3d-pool-batch", VOLUME, _convnet("pool", "batch", VOLUME)),
+    Learner("convnet3d-stride-group", VOLUME, _convnet("stride", "group", VOLUME)),
 )
 
 

@@ -44,8 +44,9 @@ def smooth(network: nn.Module) -> nn.Module:
     """The network with average-pooling for max-pooling, whose kinks have no derivative."""
     for module in network.modules():
         for name, child in module.named_children():
-            if isinstance(child, nn.MaxPool2d):
-                setattr(module, name, nn.AvgPool2d(child.kernel_size))
+            if isinstance(child, nn.MaxPool2d | nn.MaxPool3d):
+                pool = nn.AvgPool3d if isinstance(child, nn.MaxPool3d) else nn.AvgPool2d
+                setattr(module, name, pool(child.kernel_size))
     return network
 
 

@@ -7,17 +7,28 @@ import torch
 from torch import nn
 
 from metadx.errors import UserError
-from metadx.learners import MLP, BatchNorm, ConvNet, LayerNorm, output_width, statistics_from
+from metadx.learners import (
+    MLP,
+    BatchNorm,
+    ConvNet,
+    LayerNorm,
+    NamedSettings,
+    build_learner,
+    output_width,
+    statistics_from,
+)
 from metadx.learners.convnet import DOWNSAMPLES, NORMS
 from metadx.learners.mlp import ACTIVATIONS
 
 IMAGES = [(1, 1, 1), (3, 1, 7), (1, 2, 2), (2, 5, 3), (4, 9, 9), (1, 28, 28), (3, 33, 17), (5, 2, 40)]
+OTHERS = [(1, 6, 5, 7), (2, 1, 9, 9), (1, 28, 28, 28), (3, 50), (1, 1)]
+"""Volumes and signals."""
 
 
-@pytest.mark.parametrize("shape", IMAGES, ids=str)
+@pytest.mark.parametrize("shape", IMAGES + OTHERS, ids=str)
 @pytest.mark.parametrize("downsample", DOWNSAMPLES)
 @pytest.mark.parametrize("norm", NORMS)
-def test_convnet_takes_any_image(shape: tuple[int, int, int], downsample: str, norm: str) -> None:
+def test_convnet_takes_any_image(shape: tuple[int, ...], downsample: str, norm: str) -> None:
     x = torch.randn(3, *shape)
     logits = ConvNet(shape, 4, width=8, downsample=downsample, norm=norm)
     embedding = ConvNet(shape, None, width=8, downsample=downsample, norm=norm)
@@ -25,6 +36,24 @@ def test_convnet_takes_any_image(shape: tuple[int, int, int], downsample: str, n
     assert logits(x).shape == (3, 4)
     assert torch.isfinite(logits(x)).all()
     assert embedding(x).shape == (3, output_width(embedding, shape))
+
+
+@pytest.mark.parametrize("shape", [(1, 6, 6, 6), (1, 6, 6), (1, 6), (6,)], ids=str)
+def test_auto_picks_a_network_by_the_shape_of_a_case(shape: tuple[int, ...]) -> None:
+    network = build_learner(NamedSettings(name="auto"), shape, 3)
+    assert network(torch.randn(2, *shape)).shape == (2, 3)
+    convolved = [m for m in network.modules() if isinstance(m, nn.Conv1d | nn.Conv2d | nn.Conv3d)]
+    assert all(m.weight.dim() == len(shape) + 1 for m in convolved)
+    assert bool(convolved) == (len(shape) > 1)
+
+
+def test_a_learner_says_which_shapes_it_takes() -> None:
+    with pytest.raises(
+        UserError, match=r"'convnet' takes cases of 2 or 3 or 4 dimensions, not of shape \(9,\)"
+    ):
+        build_learner(NamedSettings(name="convnet"), (9,), 3)
+    with pytest.raises(UserError, match=r"'signalnet' takes cases of 2 dimensions, not of shape \(1, 9, 9\)"):
+        build_learner(NamedSettings(name="signalnet"), (1, 9, 9), 3)
 
 
 @pytest.mark.parametrize("width", [1, 5, 8, 12, 20, 32, 64])

@@ -58,18 +58,53 @@ def read_arrays(
         raise UserError(f"{file}: not a sound .npz archive ({reason}). Get it again.") from why
 
 
+def read_array(path: str | Path, *, limit: int = MAX_BYTES) -> NDArray[Any]:
+    """The array of a `.npy` file. Pickled objects are never read.
+
+    Args:
+        path: the file.
+        limit: the most bytes that it may take.
+
+    Raises:
+        UserError: no such file, a damaged or pickled array, one whose header does not agree with the file's size,
+            or more than `limit` bytes.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise UserError(f"{file}: no such file. Mend the path.")
+    size = file.stat().st_size
+    if size > limit:
+        raise UserError(f"{file}: {size / 1024**3:.1f} GiB; at most {limit / 1024**3:.1f} are read.")
+    try:
+        with file.open("rb") as stream:
+            _check_claim(*_header(stream), size, "the array", file)
+            stream.seek(0)
+            array: NDArray[Any] = np.lib.format.read_array(stream, allow_pickle=False)
+            return array
+    except UserError:
+        raise
+    except Exception as why:  # parsers of hostile headers raise nearly anything
+        reason = " ".join(str(why).split())[:120] or type(why).__name__
+        raise UserError(f"{file}: not a sound .npy array ({reason}). Get it again.") from why
+
+
 def _read(archive: zipfile.ZipFile, key: str, size: int, path: Path) -> NDArray[Any]:
     with archive.open(f"{key}.npy") as member:
-        shape, dtype, header = _header(member)
-    if dtype.hasobject:
-        raise UserError(f"{path}: array {key!r} holds pickled objects, which can run code. It is not read.")
-    if header + math.prod(shape) * dtype.itemsize != size:
-        raise UserError(
-            f"{path}: array {key!r} claims shape {shape} but {size:,} bytes. The file is damaged: get it again."
-        )
+        _check_claim(*_header(member), size, f"array {key!r}", path)
     with archive.open(f"{key}.npy") as member:
         array: NDArray[Any] = np.lib.format.read_array(member, allow_pickle=False)
         return array
+
+
+def _check_claim(
+    shape: tuple[int, ...], dtype: np.dtype[Any], header: int, size: int, what: str, path: Path
+) -> None:
+    if dtype.hasobject:
+        raise UserError(f"{path}: {what} holds pickled objects, which can run code. It is not read.")
+    if header + math.prod(shape) * dtype.itemsize != size:
+        raise UserError(
+            f"{path}: {what} claims shape {shape} but {size:,} bytes. The file is damaged: get it again."
+        )
 
 
 def _header(member: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any], int]:

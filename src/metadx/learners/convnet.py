@@ -1,4 +1,4 @@
-"""The four-block convolutional network of the few-shot literature, for images of any size and channels."""
+"""The four-block convolutional network of the few-shot literature, for signals, images and volumes of any size."""
 
 from __future__ import annotations
 
@@ -18,6 +18,9 @@ NORMS: dict[str, Callable[[int], nn.Module]] = {
 }
 DOWNSAMPLES = ("pool", "stride")
 
+_CONVOLUTIONS: dict[int, type[nn.Conv1d | nn.Conv2d | nn.Conv3d]] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
+_POOLS: dict[int, Callable[[int], nn.Module]] = {1: nn.MaxPool1d, 2: nn.MaxPool2d, 3: nn.MaxPool3d}
+
 
 def _groups(channels: int) -> int:
     """Up to eight groups of two channels or more: alone, a channel of one pixel is normalised to nothing."""
@@ -25,16 +28,17 @@ def _groups(channels: int) -> int:
 
 
 class ConvNet(nn.Module):
-    """Blocks of 3x3 convolution, normalisation and activation, each halving the image, and a linear head.
+    """Blocks of convolution three wide, normalisation and activation, each halving every side, and a linear head.
 
-    "pool" halves by 2x2 max-pooling and flattens (Vinyals et al. 2016; Snell et al. 2017); "stride" halves by
+    "pool" halves by max-pooling over two and flattens (Vinyals et al. 2016; Snell et al. 2017); "stride" halves by
     strided convolution and takes the spatial mean (Finn et al. 2017, Omniglot).
 
     Args:
-        shape: (channels, height, width) of one image.
+        shape: (channels, height, width) of one image; (channels, depth, height, width) of a volume, whose
+            convolutions are three-dimensional; or (channels, samples) of a signal.
         outputs: columns of the output; None leaves the head out and gives the embedding.
         width: channels of each block.
-        blocks: number of blocks; fewer where the image is too small to halve that often.
+        blocks: number of blocks; fewer where a side is too small to halve that often.
         downsample: "pool" or "stride".
         norm: one of `NORMS`.
         activation: one of `ACTIVATIONS`.
@@ -42,7 +46,7 @@ class ConvNet(nn.Module):
 
     def __init__(
         self,
-        shape: tuple[int, int, int],
+        shape: tuple[int, ...],
         outputs: int | None = None,
         width: int = 64,
         blocks: int = 4,
@@ -54,24 +58,25 @@ class ConvNet(nn.Module):
         one_of(DOWNSAMPLES, "downsample", downsample)
         one_of(NORMS, "norm", norm)
         one_of(ACTIVATIONS, "activation", activation)
-        channels, height, length = shape
+        channels, sides = shape[0], list(shape[1:])
+        if len(sides) not in _CONVOLUTIONS:
+            raise ValueError(f"cases of shape {shape} have no one, two or three sides to convolve over")
+        convolution, pool = _CONVOLUTIONS[len(sides)], _POOLS[len(sides)]
         layers: list[nn.Module] = []
         for _ in range(blocks):
-            if min(height, length) < 2:
+            if min(sides) < 2:
                 break
-            layers.append(nn.Conv2d(channels, width, 3, stride=1 + (downsample == "stride"), padding=1))
+            layers.append(convolution(channels, width, 3, stride=1 + (downsample == "stride"), padding=1))
             layers += [NORMS[norm](width), ACTIVATIONS[activation]()]
             if downsample == "pool":
-                layers.append(nn.MaxPool2d(2))
-                height, length = height // 2, length // 2
-            else:
-                height, length = (height + 1) // 2, (length + 1) // 2
+                layers.append(pool(2))
+            sides = [(side + (downsample == "stride")) // 2 for side in sides]
             channels = width
         if downsample == "stride":
             layers.append(SpatialMean())
-            height = length = 1
+            sides = [1]
         self.features = nn.Sequential(*layers, nn.Flatten())
-        self.head = nn.Identity() if outputs is None else nn.Linear(channels * height * length, outputs)
+        self.head = nn.Identity() if outputs is None else nn.Linear(channels * math.prod(sides), outputs)
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.head(self.features(x))
@@ -79,7 +84,7 @@ class ConvNet(nn.Module):
 
 
 class SpatialMean(nn.Module):
-    """The mean over height and width, shape (cases, channels, 1, 1)."""
+    """The mean over all sides, shape (cases, channels, 1, ...)."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.mean(x, (-2, -1), keepdim=True)
+        return torch.mean(x, tuple(range(2, x.dim())), keepdim=True)

@@ -18,6 +18,9 @@ from metadx.learners.mlp import MLP
 from metadx.learners.signalnet import SignalNet
 from metadx.learners.tcn import TemporalConvNet
 
+_TAKES = {"convnet": (2, 3, 4), "signalnet": (2,), "tcn": (2,), "grud": (2,)}
+"""How many dimensions, channels included, a case of each learner has; others take any."""
+
 
 class NamedSettings(BaseModel):
     """A learner or an algorithm by name, and its own settings, which are checked against what it takes."""
@@ -66,10 +69,10 @@ def build_learner(
     }
     if name not in makers:
         raise UserError(f"unknown learner '{name}'; {nearest(name, [*makers, 'auto'])}")
-    dimensions = {"convnet": 3, "signalnet": 2, "tcn": 2, "grud": 2}.get(name, len(input_shape))
-    if len(input_shape) != dimensions:
+    if len(input_shape) not in _TAKES.get(name, (len(input_shape),)):
         raise UserError(
-            f"learner '{name}' takes cases of {dimensions} dimensions, not of shape {input_shape}"
+            f"learner '{name}' takes cases of {' or '.join(map(str, _TAKES[name]))} dimensions, not of shape "
+            f"{input_shape}"
         )
     known = list(inspect.signature(makers[name]).parameters)[2:]
     refuse_unknown(f"learner.{name}", learner.settings, known)
