@@ -102,7 +102,10 @@ def test_what_cannot_be_read(metadx: Metadx, tmp_path: Path) -> None:
     (tmp_path / "none.csv").write_text("label,patient,a\nflu,p1,\ncold,p2,\n")
     assert "is empty in every row" in metadx("audit", tmp_path / "none.csv").mistake()
     path = write_table(tmp_path / "patients.csv")
-    assert "--patient-pattern is for folders" in metadx("audit", path, "--patient-pattern", "(p)").mistake()
+    assert (
+        "patient pattern is not for it: a CSV has a column"
+        in metadx("audit", path, "--patient-pattern", "(p)").mistake()
+    )
 
 
 def test_two_rows_are_enough(metadx: Metadx, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from metadx.cases.holdings import Holding, cache_folder, find
 from metadx.cases.medmnist import read_medmnist
 from metadx.cases.omniglot import read_omniglot
 from metadx.cases.packed import read_packed
-from metadx.cases.pictures import Size
+from metadx.cases.pictures import AnySize
 from metadx.cases.resize import resize_cases
 from metadx.cases.signals import read_beats, read_glucose, read_icu, read_ucr, read_visits
 from metadx.cases.thyroid import read_thyroid
@@ -50,8 +50,9 @@ def load(
     *,
     allow_unverified: bool = False,
     patients: str | None = None,
-    size: Size | None = None,
+    size: AnySize | None = None,
     channels: int | None = None,
+    label: str | None = None,
 ) -> Cases:
     """The cases of a data set that is on this machine; downloads nothing.
 
@@ -60,6 +61,7 @@ def load(
         allow_unverified: take a copy that is not the official one; the provenance then says so.
         patients: `EVERY_CASE_ITS_OWN_PATIENT`, for a data set without patient ids; the provenance repeats it.
         size, channels: what pictures are brought to; as they are by default.
+        label: which label, where a case has several, as in `read_medmnist`.
 
     Raises:
         UserError: an unknown name, a copy that is not the official one, a damaged one, or one without patient
@@ -71,7 +73,7 @@ def load(
     if holding is None:
         raise MissingData(f"{name} is not on this machine. Get it with `metadx data get {name}`.")
     path = _accepted(data_set, holding, allow_unverified).path
-    cases = resize_cases(_read(data_set, path, patients, size), size, channels)
+    cases = resize_cases(_read(data_set, path, patients, size, label), size, channels)
     doubt = (f"Not the official file of {name}: {holding.doubt}.",) if holding.doubt else ()
     rule = () if data_set.patient_ids else (f"Patients of {name}: {data_set.patients}.",)
     official = ", ".join(file.checksum for file in data_set.files) or cases.provenance.checksum
@@ -115,8 +117,14 @@ def _place(data_set: DataSet) -> str:
     return data_set.altered[0].path if data_set.altered else data_set.folder
 
 
-def _read(data_set: DataSet, path: Path, patients: str | None, size: Size | None) -> Cases:
+def _read(
+    data_set: DataSet, path: Path, patients: str | None, size: AnySize | None, label: str | None
+) -> Cases:
     options: dict[str, Any] = dict(data_set.options)
+    if label is not None and data_set.reader != "medmnist":
+        raise UserError(f"{data_set.name}: one label per case; label is for several. Leave it out.")
+    if label is not None:
+        options["label"] = label
     if size is not None and data_set.reader == "folders":
         options["size"] = size
     if not data_set.patient_ids:

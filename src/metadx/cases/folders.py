@@ -9,7 +9,7 @@ import numpy as np
 
 from metadx.cases.cases import Cases, Provenance
 from metadx.cases.dicom.told import told_by_headers
-from metadx.cases.kinds import is_picture
+from metadx.cases.kinds import is_picture, read_as_dicom
 from metadx.cases.labels import number_classes
 from metadx.cases.patients import VOUCHED, from_pattern, vouched
 from metadx.cases.pictures import Size, describe_reading, read_pictures
@@ -32,7 +32,8 @@ def read_folders(
     Where the first folders are splits (train, val, test), the class folders below them are merged, and a note
     says so: metadx makes its own splits, of which no two share a patient.
 
-    DICOM files may have any suffix or none; their headers tell patients (unless a pattern does), days and details.
+    DICOM files may have any suffix or none, and lie in folders of patients, studies and series below a class
+    folder; their headers tell patients (unless a pattern does), days and details.
 
     Args:
         path: the folder.
@@ -45,13 +46,11 @@ def read_folders(
             cannot be read or differs from the others in size or mode.
     """
     root = Path(path)
-    if not root.is_dir():
-        raise UserError(f"{root}: no such folder. Give a folder that holds one folder per condition.")
     if patients is not None and patient_pattern is not None:
         raise UserError(f"{root}: both a patient pattern and words about patients. Give one of them.")
     found, notes = _find(root)
     labels, classes = number_classes([folder.name for folder, _ in found], str(root))
-    names = [file.name for _, file in found]
+    names = [file.relative_to(folder).as_posix() for folder, file in found]
     told = told_by_headers([file for _, file in found])
     notes += told.notes
     if patient_pattern is not None:
@@ -65,7 +64,7 @@ def read_folders(
     x = read_pictures([file for _, file in found], size=size, channels=channels, bits=bits)
     digest = hashlib.sha256()
     for folder, file in found:
-        digest.update(f"{folder.name}/{file.name}\0".encode())
+        digest.update(f"{folder.name}/{file.relative_to(folder).as_posix()}\0".encode())
     digest.update(x.tobytes())
     return Cases(
         x=x,
@@ -85,25 +84,35 @@ def read_folders(
     )
 
 
-def _find(root: Path) -> tuple[list[tuple[Path, Path]], tuple[str, ...]]:
-    """(class folder, picture) of every case, in the order of their names; and what to note of the layout."""
+def class_folders(root: Path) -> tuple[list[Path], tuple[str, ...]]:
+    """The folder of each condition, perhaps once per split, in the order of their names; and what to note of that.
+
+    Raises:
+        UserError: no such folder, none in it, or a split beside a class folder.
+    """
+    if not root.is_dir():
+        raise UserError(f"{root}: no such folder. Give a folder that holds one folder per condition.")
     top = _visible_folders(root)
     splits = [folder for folder in top if folder.name.lower() in SPLIT_NAMES and _visible_folders(folder)]
+    if not top:
+        raise UserError(
+            f"{root}: no class folders. Put the pictures of each condition into a folder of its own."
+        )
     if not splits:
-        found = [pair for folder in top for pair in _pictures(folder)]
-        notes: tuple[str, ...] = ()
-    elif len(splits) < len(top):
+        return top, ()
+    if len(splits) < len(top):
         odd = next(folder.name for folder in top if folder not in splits)
         raise UserError(
             f"{root}: '{odd}' lies beside the splits {_names(splits)}. Move one or the other away."
         )
-    else:
-        found = [pair for split in splits for folder in _visible_folders(split) for pair in _pictures(folder)]
-        notes = (f"The splits {_names(splits)} of the source were merged.",)
-    if not found:
-        raise UserError(
-            f"{root}: no class folders. Put the pictures of each condition into a folder of its own."
-        )
+    inside = [folder for split in splits for folder in _visible_folders(split)]
+    return inside, (f"The splits {_names(splits)} of the source were merged.",)
+
+
+def _find(root: Path) -> tuple[list[tuple[Path, Path]], tuple[str, ...]]:
+    """(class folder, picture) of every case, in the order of their names; and what to note of the layout."""
+    folders, notes = class_folders(root)
+    found = [pair for folder in folders for pair in _pictures(folder)]
     return found, (*notes, *_left_out(root, {file for _, file in found}))
 
 
@@ -112,18 +121,21 @@ def _left_out(root: Path, read: set[Path]) -> tuple[str, ...]:
     other = [
         file
         for file in sorted(root.rglob("*"))
-        if file.is_file()
-        and file not in read
-        and not any(part.startswith(".") or part == "__MACOSX" for part in file.relative_to(root).parts)
+        if file.is_file() and file not in read and _visible(file, root)
     ]
     return (f"{len(other)} other files were left out, such as {other[0].name}.",) if other else ()
 
 
 def _pictures(folder: Path) -> list[tuple[Path, Path]]:
     nested = _visible_folders(folder)
-    if nested:
+    below = [
+        file for one in nested for file in sorted(one.rglob("*")) if file.is_file() and _visible(file, one)
+    ]
+    dicom = [file for file in below if read_as_dicom(file)]
+    if nested and (not dicom or any(is_picture(file) and file not in set(dicom) for file in below)):
         raise UserError(f"{folder}: holds the folder '{nested[0].name}'. Put its pictures directly into it.")
     files = sorted(file for file in folder.iterdir() if file.is_file() and not file.name.startswith("."))
+    files += dicom
     pictures = [file for file in files if is_picture(file)]
     if not pictures:
         other = f" but {len(files)} other files, such as {files[0].name}" if files else ""
@@ -131,6 +143,10 @@ def _pictures(folder: Path) -> list[tuple[Path, Path]]:
             f"{folder}: no PNG, JPEG, TIFF or DICOM pictures{other}. Add some or remove the folder."
         )
     return [(folder, file) for file in pictures]
+
+
+def _visible(file: Path, root: Path) -> bool:
+    return not any(part.startswith(".") or part == "__MACOSX" for part in file.relative_to(root).parts)
 
 
 def _visible_folders(folder: Path) -> list[Path]:

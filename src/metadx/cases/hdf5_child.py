@@ -43,7 +43,8 @@ def pictures_of(
             or bytes_of_all > limit
         ):
             raise ValueError(
-                f"'{name}' claims {shape[0]:,} pictures, {bytes_of_all / 1024**3:.0f} GiB; make them smaller with size="
+                f"'{name}' claims {shape[0]:,} pictures, {bytes_of_all / 1024**3:.0f} GiB; make them smaller with "
+                "size="
             )
         pictures = np.empty((shape[0], *out), dtype=np.uint8)
         for at in range(shape[0]):

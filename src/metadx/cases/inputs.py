@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 from metadx.cases.cases import Modality
 from metadx.cases.pictures import MAX_PIXELS
 from metadx.cases.preprocess import PictureTransform, Pixels, TableTransform, Transform
+from metadx.cases.scans import Scans
+from metadx.cases.volumes import MAX_VOXELS
 from metadx.errors import UserError
 
 Arrays = dict[str, NDArray[Any]]
@@ -26,12 +29,14 @@ class Inputs:
         features: the name of each column of a table; empty otherwise.
         transform: observations to network inputs, fitted on meta-training cases.
         bits: how many bits of 16-bit grey pictures hold values; None for pictures as they are.
+        scans: what of a scan is a picture or a volume; None where there were no scans.
     """
 
     modality: Modality
     features: tuple[str, ...]
     transform: Transform
     bits: int | None = None
+    scans: Scans | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -57,6 +62,7 @@ def inputs_to_parts(inputs: Inputs) -> tuple[dict[str, Any], Arrays]:
         "modality": inputs.modality,
         "features": list(inputs.features),
         "bits": inputs.bits,
+        "scans": None if inputs.scans is None else asdict(inputs.scans),
     }
     transform = inputs.transform
     if isinstance(transform, PictureTransform):
@@ -88,13 +94,16 @@ def inputs_from_parts(
     features, bits = tuple(plain["features"]), plain["bits"]
     if plain["transform"] != "table":
         pictures = tuple(int(side) for side in plain["shape"])
-        channels, height, width = pictures
-        if min(channels, height, width) < 1 or height * width > MAX_PIXELS:
+        most = {3: MAX_PIXELS, 4: MAX_VOXELS}.get(len(pictures), 0)
+        if min(pictures) < 1 or math.prod(pictures[1:]) > most:
             raise ValueError(f"pictures of shape {pictures}")
         if plain["modality"] != "image" or features or bits not in (None, *range(8, 17)):
             raise ValueError("pictures with the parts of a table")
         makers: Mapping[str, Any] = {Pixels.name: Pixels, **backbones}
-        return Inputs("image", (), makers[plain["transform"]](pictures), bits)
+        scans = plain.get("scans")
+        return Inputs(
+            "image", (), makers[plain["transform"]](pictures), bits, None if scans is None else Scans(**scans)
+        )
     ends = np.cumsum(arrays["sorted_lengths"])
     transform = TableTransform(
         log=arrays["log"].astype(bool),

@@ -58,6 +58,23 @@ def read_arrays(
         raise UserError(f"{file}: not a sound .npz archive ({reason}). Get it again.") from why
 
 
+def array_names(path: str | Path) -> tuple[str, ...]:
+    """The names of the arrays of an archive.
+
+    Raises:
+        UserError: no such file, or no archive.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise UserError(f"{file}: no such file. Mend the path.")
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return tuple(name.removesuffix(".npy") for name in archive.namelist())
+    except Exception as why:  # the parser of hostile bytes raises nearly anything
+        reason = " ".join(str(why).split())[:120] or type(why).__name__
+        raise UserError(f"{file}: not a sound .npz archive ({reason}). Get it again.") from why
+
+
 def read_array(path: str | Path, *, limit: int = MAX_BYTES) -> NDArray[Any]:
     """The array of a `.npy` file. Pickled objects are never read.
 

@@ -8,11 +8,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from metadx.cases.cases import EVERY_CASE_ITS_OWN_PATIENT
 from metadx.cases.columns import is_missing, numbers
-from metadx.cases.folders import read_folders
+from metadx.cases.files import Reading, read_files
+from metadx.cases.folders import class_folders, read_folders
 from metadx.cases.inputs import Inputs
-from metadx.cases.kinds import is_picture
+from metadx.cases.kinds import is_dicom, is_picture
+from metadx.cases.medimeta import holds_medimeta
 from metadx.cases.pictures import read_pictures
+from metadx.cases.scan_folders import holds_nifti
+from metadx.cases.scans import Group, Scans, find_scans, is_nifti, read_scans, scan_of
 from metadx.cases.tables import Columns, inside_folder, parse_table
 from metadx.errors import UserError, nearest
 
@@ -33,20 +38,31 @@ class Observations(NamedTuple):
     patient: tuple[str, ...] | None = None
 
 
-def read_observations(path: str | Path, inputs: Inputs) -> Observations:
-    """Cases from a CSV, a picture, a folder of pictures or class folders, as the model takes them.
+def read_observations(
+    path: str | Path, inputs: Inputs, *, task: str | None = None, label: str | None = None
+) -> Observations:
+    """Cases from a CSV, a picture or scan, a folder of them or class folders, or a set, as the model takes them.
+
+    A set is a MedIMeta folder of one task, or an .npz archive. A folder of DICOM files with an index (`DICOMDIR`)
+    has no labels, whatever its folders are called.
+
+    Args:
+        path: the file or folder.
+        inputs: what the model takes.
+        task, label: which task of a MedIMeta folder, and which label where a case of a set has several.
 
     Raises:
         UserError: another modality than the model's, a column that is missing or renamed, or whatever the reader of
             the file refuses.
     """
     path = Path(path)
-    if path.is_dir() or is_picture(path):
+    if path.is_dir() or is_picture(path) or is_nifti(path) or path.suffix.lower() == ".npz":
         if inputs.modality != "image":
             raise UserError(f"{path}: pictures, but the model takes {inputs.modality} cases. Give a CSV.")
-        return _folder(path, inputs) if path.is_dir() else _pictures([path], [path.name], inputs)
+        return _of_images(path, inputs, task, label)
     columns = parse_table(path)
-    label, patient = _text(columns, "label", path), _text(columns, "patient", path)
+    _refuse_choice(path, task, label)
+    labels, patient = _text(columns, "label", path), _text(columns, "patient", path)
     rows = len(next(iter(columns.values())))
     if inputs.modality == "image":
         if "path" not in columns:
@@ -54,14 +70,92 @@ def read_observations(path: str | Path, inputs: Inputs) -> Observations:
                 f"{path}: no column 'path', but the model takes pictures. Name each row's picture."
             )
         listed = [inside_folder(path, str(cell), row) for row, cell in enumerate(columns["path"], start=1)]
-        read = _pictures(listed, [str(cell) for cell in columns["path"]], inputs)
-        return read._replace(label=label, patient=patient)
+        names = [str(cell) for cell in columns["path"]]
+        if inputs.scans is None and not any(is_nifti(one) or one.is_dir() for one in listed):
+            return _pictures(listed, names, inputs)._replace(label=labels, patient=patient)
+        return _scans([scan_of(one) for one in listed], names, inputs, labels, patient)
     if "path" in columns and "path" not in inputs.features:
         raise UserError(f"{path}: a column 'path' of pictures, but the model takes {inputs.modality} cases.")
     _check_levels(columns, inputs.features, path)
     x = np.column_stack([_feature(columns, name, path) for name in inputs.features])
     name = patient or tuple(f"row {row}" for row in range(1, rows + 1))
-    return Observations(x, name, label, patient)
+    return Observations(x, name, labels, patient)
+
+
+def _refuse_choice(path: Path, task: str | None, label: str | None) -> None:
+    if task is not None or label is not None:
+        raise UserError(
+            f"{path}: tasks and labels are chosen of MedIMeta folders and archives. Leave them out."
+        )
+
+
+def _of_images(path: Path, inputs: Inputs, task: str | None, label: str | None) -> Observations:
+    """Cases of a model of pictures or volumes, from anything but a manifest."""
+    if path.suffix.lower() == ".npz" or (path.is_dir() and holds_medimeta(path)):
+        return _set(path, inputs, task, label)
+    _refuse_choice(path, task, label)
+    scans = is_nifti(path) or (path.is_dir() and holds_nifti(path))
+    if not scans and (inputs.scans is None or not (path.is_dir() or is_dicom(path))):
+        return _folder(path, inputs) if path.is_dir() else _pictures([path], [path.name], inputs)
+    if not path.is_dir():
+        return _scans([scan_of(path)], [path.name], inputs)
+    if any(child.name.upper() == "DICOMDIR" for child in path.iterdir()) or not any(
+        child.is_dir() and not child.name.startswith(".") for child in path.iterdir()
+    ):
+        found = find_scans(path)
+        if not found:
+            raise UserError(f"{path}: no NIfTI or DICOM scans. Give a folder that holds some.")
+        return _scans(found, [one[0].relative_to(path).as_posix() for one in found], inputs)
+    each = [(folder, one) for folder in class_folders(path)[0] for one in find_scans(folder)]
+    if not each:
+        raise UserError(f"{path}: no NIfTI or DICOM scans. Give a folder that holds some.")
+    names = [one[0].relative_to(path).as_posix() for _, one in each]
+    return _scans([one for _, one in each], names, inputs, tuple(folder.name for folder, _ in each))
+
+
+def _scans(
+    groups: list[Group],
+    names: list[str],
+    inputs: Inputs,
+    label: tuple[str, ...] | None = None,
+    patient: tuple[str, ...] | None = None,
+) -> Observations:
+    """Cases of scans; names, labels and patients are those of each scan."""
+    if inputs.scans is None and len(inputs.shape) == 3:
+        raise UserError(
+            f"{groups[0][0]}: a scan, but the model takes pictures that were no slices of scans. Give pictures."
+        )
+    channels, *size = inputs.shape
+    chosen = inputs.scans or Scans()
+    read = read_scans(groups, chosen, size=tuple(size), channels=channels)  # type: ignore[arg-type]
+    if len(set(read.of.tolist())) < len(groups):
+        raise UserError(f"{read.told.notes[-1]} Leave them out.")
+    return Observations(
+        read.x,
+        tuple(f"{names[at]} {where}".strip() for at, where in zip(read.of, read.where, strict=True)),
+        None if label is None else tuple(label[at] for at in read.of),
+        None if patient is None else tuple(patient[at] for at in read.of),
+    )
+
+
+def _set(path: Path, inputs: Inputs, task: str | None, label: str | None) -> Observations:
+    """Every case of an archive or a MedIMeta folder, with its label."""
+    channels, *size = inputs.shape
+    flat = len(size) == 2
+    how = Reading(
+        patients=EVERY_CASE_ITS_OWN_PATIENT,
+        size=tuple(size),  # type: ignore[arg-type]
+        channels=channels if flat else None,
+        task=task,
+        label=label,
+    )
+    cases = read_files(path, how)
+    if cases.regression or cases.x.shape[1:] != inputs.shape:
+        raise UserError(f"{path}: cases of shape {cases.x.shape[1:]}, but the model takes {inputs.shape}.")
+    labels = tuple(cases.classes[y] for y in cases.y)
+    assert cases.name is not None or path.suffix.lower() == ".npz"
+    names = [f"case {at}" for at in range(len(cases))] if cases.name is None else cases.name.tolist()
+    return Observations(cases.x, tuple(names), labels)
 
 
 def _folder(path: Path, inputs: Inputs) -> Observations:
@@ -88,6 +182,8 @@ def _pictures(paths: list[Path], names: list[str], inputs: Inputs) -> Observatio
 
 
 def _size(inputs: Inputs) -> tuple[tuple[int, int], int]:
+    if len(inputs.shape) != 3:
+        raise UserError(f"the model takes volumes of shape {inputs.shape}: give NIfTI files or DICOM series.")
     channels, height, width = inputs.shape
     return (height, width), channels
 

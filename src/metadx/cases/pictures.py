@@ -22,6 +22,9 @@ MAX_SET_BYTES = 8 * 1024**3
 Size = int | tuple[int, int]
 """Side of a square, or (height, width), in pixels."""
 
+AnySize = Size | tuple[int, int, int]
+"""As `Size`; of volumes the side of a cube, or (depth, height, width)."""
+
 _WIDE_GREY = ("I", "I;16", "I;16L", "I;16B", "I;16N")
 
 
@@ -190,12 +193,12 @@ def _to_eight_bits(
     return np.round(values.astype(np.float64) * (255.0 / top)).astype(np.uint8)
 
 
-def sides(size: Size) -> tuple[int, int]:
+def sides(size: AnySize) -> tuple[int, int]:
     """Height and width in pixels; raises `UserError` where there can be no such picture."""
-    height, width = (size, size) if isinstance(size, int) else size
-    if height < 1 or width < 1 or height * width > MAX_PIXELS:
+    given = (size, size) if isinstance(size, int) else size
+    if len(given) != 2 or min(given) < 1 or given[0] * given[1] > MAX_PIXELS:
         raise UserError(f"size={size}: give a side in pixels, or (height, width), of at least 1.")
-    return height, width
+    return given[0], given[1]
 
 
 def _describe(picture: NDArray[np.uint8]) -> str:

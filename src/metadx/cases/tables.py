@@ -6,6 +6,7 @@ import csv
 import hashlib
 from datetime import UTC, datetime
 from pathlib import Path, PureWindowsPath
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +16,9 @@ from metadx.cases.columns import encode, is_missing, numbers
 from metadx.cases.dicom.told import Told, told_by_headers
 from metadx.cases.labels import number_classes
 from metadx.cases.patients import VOUCHED, vouched
-from metadx.cases.pictures import Size, describe_reading, read_pictures
+from metadx.cases.pictures import AnySize, describe_reading, read_pictures, sides
 from metadx.cases.scan import scan_text
+from metadx.cases.scans import Scans, is_nifti, read_scans, scan_of
 from metadx.errors import UserError
 
 ROLES = ("label", "target", "patient", "site", "time", "path")
@@ -29,20 +31,23 @@ def read_table(
     path: str | Path,
     *,
     patients: str | None = None,
-    size: Size | None = None,
+    size: AnySize | None = None,
     channels: int | None = None,
     bits: int | None = None,
+    scans: Scans | None = None,
 ) -> Cases:
     """Cases from a CSV with columns `label` and `patient`, perhaps `site` and `time`, and features or `path`.
 
     A numeric column `target` in place of `label` makes it regression. Columns of numbers stay as they are,
     NaN where missing; text becomes columns such as `sex=F`. With `path`, cases are pictures, named relative
-    to the CSV's folder; what the CSV leaves out of patient and time, the headers of DICOM pictures tell.
+    to the CSV's folder; what the CSV leaves out of patient and time, the headers of DICOM pictures tell. A path may
+    also be a NIfTI file or the folder of a DICOM series: then all are scans.
 
     Args:
         path: the CSV: UTF-8, comma-separated, with a header line.
         patients: `EVERY_CASE_ITS_OWN_PATIENT`, for data without a column `patient`.
-        size, channels, bits: for pictures, as in `read_picture`.
+        size, channels, bits: for pictures, as in `read_picture`; for scans as in `read_scans`.
+        scans: what of scans becomes cases; given, DICOM files are read as scans too.
 
     Raises:
         UserError: the file, its columns, a label, a patient, a value or a picture cannot be used; one class.
@@ -50,18 +55,21 @@ def read_table(
     file = Path(path)
     columns = parse_table(file)
     label, classes = _outcome(columns, file)
-    pictures = _pictures(columns, file) if "path" in columns else []
-    told = told_by_headers(pictures)
-    patient, notes = _patients(columns, patients, told, file)
     features: tuple[str, ...] = ()
-    if pictures:
-        x: NDArray[np.generic] = read_pictures(pictures, size=size, channels=channels, bits=bits)
-        done = describe_reading(size, channels, bits)
+    told, of = Told(), np.arange(len(label))
+    name: NDArray[np.str_] | None = None
+    if "path" in columns:
+        shown = _shown(columns, file, size, channels, bits, scans)
+        x, told, of, done = shown.x, shown.told, shown.of, shown.done
+        text = columns["path"].astype(np.str_)[of]
+        name = np.char.strip(np.char.add(np.char.add(text, " "), np.asarray(shown.where, dtype=np.str_)))
     else:
         x, features, done = encode({n: v for n, v in columns.items() if n not in ROLES}, str(file))
+    columns = {role: cells[of] for role, cells in columns.items()}
+    patient, notes = _patients(columns, patients, told, of, file)
     return Cases(
         x=x,
-        y=label,
+        y=label[of],
         patient=patient,
         classes=classes,
         modality="image" if "path" in columns else "table",
@@ -72,8 +80,41 @@ def read_table(
         time=_times(columns, file) if "time" in columns else told.time,
         features=features,
         details=told.details,
-        name=columns["path"].astype(np.str_) if "path" in columns else None,
+        name=name,
     )
+
+
+class _Shown(NamedTuple):
+    """What the paths of a manifest show; `of` is the row of each case, `where` what to add to its name."""
+
+    x: NDArray[np.generic]
+    told: Told
+    of: NDArray[np.int64]
+    where: tuple[str, ...]
+    done: tuple[str, ...]
+
+
+def _shown(
+    columns: Columns,
+    file: Path,
+    size: AnySize | None,
+    channels: int | None,
+    bits: int | None,
+    scans: Scans | None,
+) -> _Shown:
+    """The pictures of the rows; or their scans, if any is one or the caller says so."""
+    paths = _pictures(columns, file)
+    if scans is None and not any(is_nifti(path) or path.is_dir() for path in paths):
+        flat = None if size is None else sides(size)
+        x = read_pictures(paths, size=flat, channels=channels, bits=bits)
+        every = np.arange(len(paths))
+        return _Shown(
+            x, told_by_headers(paths), every, ("",) * len(paths), describe_reading(flat, channels, bits)
+        )
+    read = read_scans([scan_of(path) for path in paths], scans or Scans(), size=size, channels=channels)
+    if len(np.unique(read.of)) < len(paths):
+        raise UserError(f"{file}: {read.told.notes[-1]} Leave those rows out.")
+    return _Shown(read.x, read.told, read.of, read.where, read.done)
 
 
 def parse_table(path: Path) -> Columns:
@@ -135,15 +176,15 @@ def _outcome(columns: Columns, path: Path) -> tuple[NDArray[np.generic], tuple[s
 
 
 def _patients(
-    columns: Columns, words: str | None, told: Told, path: Path
+    columns: Columns, words: str | None, told: Told, of: NDArray[np.int64], path: Path
 ) -> tuple[NDArray[np.str_], tuple[str, ...]]:
+    """Whose each case is; `of` is its row."""
     if "patient" in columns:
         return _filled(columns, "patient", path).astype(np.str_), ()
     if told.patient is not None:
         return told.patient, ()
-    count = len(next(iter(columns.values())))
     mend = f"There is no column 'patient' (found {_some(list(columns))}): add one"
-    return vouched(words, count, str(path), otherwise=mend), (VOUCHED,)
+    return vouched(words, int(of.max()) + 1, str(path), otherwise=mend)[of], (VOUCHED,)
 
 
 def _pictures(columns: Columns, path: Path) -> list[Path]:

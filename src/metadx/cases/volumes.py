@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,6 +17,10 @@ MAX_VOXELS = 300_000_000
 """A volume that claims more values is refused before memory is taken for it."""
 
 
+class NoVolume(UserError):
+    """Files that are sound, but no volume: a localizer, a radiograph, a report, a picture in colour."""
+
+
 @dataclass(frozen=True)
 class Volume:
     """Values of one series.
@@ -27,6 +32,8 @@ class Volume:
         source: the file or folder.
         patient: whose it is, or "".
         notes: sentences that every report repeats.
+        date: day of acquisition, such as 2004-01-19, or "".
+        details: what else the header tells, such as the study and the modality, by name.
 
     Raises:
         UserError: no three axes, not finite, or an affine that is none.
@@ -37,6 +44,8 @@ class Volume:
     source: str
     patient: str = ""
     notes: tuple[str, ...] = field(default=())
+    date: str = ""
+    details: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.values.ndim != 3 or 0 in self.values.shape:
@@ -109,14 +118,31 @@ def resample(volume: Volume, spacing: tuple[float, float, float], *, order: int 
     shape = [max(1, round(float(n / f))) for n, f in zip(volume.values.shape, scale, strict=True)]
     if math.prod(shape) > MAX_VOXELS:
         raise UserError(f"spacing={spacing} makes {shape} values of {volume.source}. Give a coarser one.")
-    values = volume.values
-    if order == 1:
-        values = gaussian_filter(values, np.maximum(0.0, (scale - 1.0) / 2.0), mode="nearest")
-    first = (scale - 1.0) / 2.0  # the outer faces of the first values coincide, not their centres
-    values = affine_transform(
-        values, scale, offset=first, output_shape=tuple(shape), order=order, mode="nearest"
-    )
     affine = volume.affine.copy()
     affine[:3, :3] = volume.affine[:3, :3] * scale
-    affine[:3, 3] = volume.affine[:3, :3] @ first + volume.affine[:3, 3]
-    return replace(volume, values=values.astype(np.float32, copy=False), affine=affine)
+    affine[:3, 3] = volume.affine[:3, :3] @ _first(scale) + volume.affine[:3, 3]
+    return replace(volume, values=_interpolated(volume.values, scale, shape, order), affine=affine)
+
+
+def reshaped(values: NDArray[Any], shape: Sequence[int]) -> NDArray[np.float32]:
+    """A block of values, shape (i, j, k), interpolated to another shape that covers the same block."""
+    if tuple(shape) == values.shape:
+        return values.astype(np.float32, copy=False)
+    scale = np.asarray(values.shape) / np.asarray(shape, dtype=np.float64)
+    return _interpolated(values.astype(np.float32), scale, shape, order=1)
+
+
+def _interpolated(
+    values: NDArray[np.float32], scale: NDArray[np.float64], shape: Sequence[int], order: int
+) -> NDArray[np.float32]:
+    if order == 1:
+        values = gaussian_filter(values, np.maximum(0.0, (scale - 1.0) / 2.0), mode="nearest")
+    out: NDArray[np.float32] = affine_transform(
+        values, scale, offset=_first(scale), output_shape=tuple(shape), order=order, mode="nearest"
+    )
+    return out.astype(np.float32, copy=False)
+
+
+def _first(scale: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Where the first value lies: the outer faces of the first values coincide, not their centres."""
+    return (scale - 1.0) / 2.0

@@ -24,7 +24,10 @@ metadx adapt runs/a --support support.csv --out bundle --no-support
 def adapt(
     run: Annotated[Path, typer.Argument(help="A run folder that `metadx train` wrote.")],
     support: Annotated[
-        Path, typer.Option(help="Labelled cases: a CSV with a column 'label', or class folders of pictures.")
+        Path,
+        typer.Option(
+            help="Labelled cases: a CSV with a column 'label', or class folders of pictures or scans."
+        ),
     ],
     out: Annotated[Path, typer.Option(help="The bundle to write; must not exist yet.")],
     no_support: Annotated[
@@ -33,6 +36,8 @@ def adapt(
     units_checked: Annotated[
         bool, typer.Option("--units-checked", help="Take columns that look to be in another unit.")
     ] = False,
+    task: Annotated[str | None, typer.Option(help="Which task of a MedIMeta folder.")] = None,
+    label: Annotated[str | None, typer.Option(help="Which label, where a case has several.")] = None,
 ) -> None:
     """Adapt what was meta-learned to the conditions of a few labelled cases, and write it as a signed bundle.
 
@@ -41,7 +46,7 @@ def adapt(
     from metadx.diagnosis import own_fingerprint, read_content, save_bundle
     from metadx.studies import adapt_run, load_run
 
-    diagnoser = adapt_run(load_run(run), support, units_checked=units_checked)
+    diagnoser = adapt_run(load_run(run), support, units_checked=units_checked, task=task, label=label)
     save_bundle(diagnoser, out, support=not no_support)
     table = Table("condition", "labelled cases")
     for name, count in zip(diagnoser.classes_, diagnoser.counts_, strict=True):

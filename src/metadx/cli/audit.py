@@ -17,7 +17,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from metadx.cases import EVERY_CASE_ITS_OWN_PATIENT, Cases, entry, load, read_folders, read_table
+from metadx.cases import EVERY_CASE_ITS_OWN_PATIENT, Cases, Reading, Scans, entry, load, read_files
 from metadx.errors import UserError
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ _SOMETHING_SERIOUS = 1
 
 
 def audit(
-    data: Annotated[str, typer.Argument(help="A CSV, a folder of class folders, or a catalogue name.")],
+    data: Annotated[str, typer.Argument(help="A CSV, a folder, an .npz archive, or a catalogue name.")],
     patient_pattern: Annotated[
         str | None,
         typer.Option(help="Finds the patient in a picture's name: a regular expression with one group."),
@@ -50,6 +50,12 @@ def audit(
     ] = 64,
     channels: Annotated[int | None, typer.Option(help="1 or 3, to compare all in grey or in colour.")] = None,
     bits: Annotated[int | None, typer.Option(help="How many bits of 16-bit pictures hold values.")] = None,
+    task: Annotated[str | None, typer.Option(help="Which task of a MedIMeta folder.")] = None,
+    label: Annotated[str | None, typer.Option(help="Which label, where a case has several.")] = None,
+    slices: Annotated[
+        int | None,
+        typer.Option(min=1, help="Compare so many axial slices of each DICOM series or NIfTI file."),
+    ] = None,
     allow_unverified: Annotated[
         bool, typer.Option("--allow-unverified", help="Take a copy that is not the official one.")
     ] = False,
@@ -64,7 +70,7 @@ def audit(
     """
     from metadx.cases.audit import audit_cases
 
-    cases = _read(data, patient_pattern, size, channels, bits, allow_unverified)
+    cases = _read(data, patient_pattern, size, channels, bits, allow_unverified, task, label, slices)
     with _bar(Console(stderr=True)) as report:
         found = audit_cases(cases, progress=report)
     if as_json:
@@ -78,23 +84,34 @@ def audit(
 
 
 def _read(
-    data: str, pattern: str | None, size: int, channels: int | None, bits: int | None, unverified: bool
+    data: str,
+    pattern: str | None,
+    size: int,
+    channels: int | None,
+    bits: int | None,
+    unverified: bool,
+    task: str | None,
+    label: str | None,
+    slices: int | None,
 ) -> Cases:
     """The cases of a folder, a CSV or a data set; where they have no patient ids the audit says so itself."""
     path, words = Path(data), EVERY_CASE_ITS_OWN_PATIENT
-    if path.is_dir():
-        vouched = words if pattern is None else None
-        return read_folders(
-            path, patients=vouched, patient_pattern=pattern, size=size, channels=channels, bits=bits
+    if path.exists():
+        how = Reading(
+            patients=words if pattern is None else None,
+            patient_pattern=pattern,
+            size=size,
+            channels=channels,
+            bits=bits,
+            task=task,
+            label=label,
+            scans=None if slices is None else Scans(slices=slices),
         )
-    if pattern is not None:
-        raise UserError("--patient-pattern is for folders of pictures: a CSV has a column 'patient'.")
-    if path.is_file():
-        return read_table(path, patients=words, size=size, channels=channels, bits=bits)
+        return read_files(path, how)
     if path.suffix or len(path.parts) != 1:
         raise UserError(f"{data}: no such file or folder. Mend the path.")
     vouched = None if entry(data).patient_ids else words
-    return load(data, allow_unverified=unverified, patients=vouched)
+    return load(data, allow_unverified=unverified, patients=vouched, label=label)
 
 
 @contextmanager

@@ -31,7 +31,7 @@ metadx diagnose bundle patients.csv --signed-by 0a1b-2c3d-4e5f-6a7b-8c9d-0e1f-2a
 
 def diagnose(
     bundle: Annotated[Path, typer.Argument(help="A bundle that `metadx adapt` wrote.")],
-    patients: Annotated[Path, typer.Argument(help="Cases: a CSV, a picture, or a folder of pictures.")],
+    patients: Annotated[Path, typer.Argument(help="Cases: a CSV, a picture or scan, or a folder of them.")],
     json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
     signed_by: Annotated[
         str | None, typer.Option(help="Fingerprint of the key that must have signed the bundle.")
@@ -39,6 +39,8 @@ def diagnose(
     units_checked: Annotated[
         bool, typer.Option("--units-checked", help="Take columns that look to be in another unit.")
     ] = False,
+    task: Annotated[str | None, typer.Option(help="Which task of a MedIMeta folder.")] = None,
+    label: Annotated[str | None, typer.Option(help="Which label, where a case has several.")] = None,
 ) -> None:
     """Say of each case how likely each of the bundle's conditions is, and which labelled cases it resembles.
 
@@ -50,7 +52,7 @@ def diagnose(
 
     diagnoser = load_bundle(bundle, signed_by=signed_by)
     inputs = diagnoser.fitted_.inputs
-    cases = read_observations(patients, inputs)
+    cases = read_observations(patients, inputs, task=task, label=label)
     if not units_checked:
         refuse_odd_units(inputs, cases, patients)
     _check_labels(diagnoser, cases.label, patients)

@@ -10,7 +10,7 @@ from metadx.errors import UserError
 from metadx.evaluation import DataDescription, SplitDescription
 from metadx.studies.groups import build_groups
 from metadx.studies.patients import build_patients
-from metadx.studies.problem import Problem, describe, read_cases, transform_of, with_gaps
+from metadx.studies.problem import Problem, describe, read_cases, scans_of, transform_of, with_gaps
 from metadx.studies.recipe import Recipe
 from metadx.studies.rules import rules_for
 from metadx.studies.sets import build_sets
@@ -81,7 +81,7 @@ def build_problem(recipe: Recipe) -> Problem:
         ),
         describe(cases, recipe),
         SplitDescription(train=counted[0], validation=counted[1], test=counted[2], left_out=left_out),
-        inputs=Inputs(cases.modality, cases.features, transform, recipe.data.bits),
+        inputs=Inputs(cases.modality, cases.features, transform, recipe.data.bits, scans_of(recipe.data)),
     )
 
 

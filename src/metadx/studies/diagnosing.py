@@ -56,18 +56,27 @@ def model_of(run: Run) -> MetaModel:
     return MetaModel(spec.build(), run.params, run.state, inputs, spec, about)
 
 
-def adapt_run(run: Run, support: Path, *, units_checked: bool = False) -> Diagnoser:
+def adapt_run(
+    run: Run,
+    support: Path,
+    *,
+    units_checked: bool = False,
+    task: str | None = None,
+    label: str | None = None,
+) -> Diagnoser:
     """A diagnoser: the run's model, adapted to the labelled cases of a file.
 
     Args:
-        support: a CSV with a column `label` and the columns of the training, or class folders of pictures.
+        support: a CSV with a column `label` and the columns of the training, class folders of pictures or scans,
+            or a set as `read_observations` takes it.
         units_checked: take columns that look as if they were in another unit.
+        task, label: of a set, as in `read_observations`.
 
     Raises:
         UserError: the cases are not what the model takes, are in another unit, or have no labels.
     """
     model = model_of(run)
-    cases = read_observations(support, model.inputs)
+    cases = read_observations(support, model.inputs, task=task, label=label)
     if cases.label is None:
         mend = (
             f"Name a column 'label' in {support}"

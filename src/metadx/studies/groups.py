@@ -16,6 +16,7 @@ from metadx.studies.problem import (
     Problem,
     describe,
     read_cases,
+    scans_of,
     target_scale,
     together,
     transform_of,
@@ -96,7 +97,7 @@ def build_groups(recipe: Recipe, settings: GroupSettings) -> Problem:
         described(every, name, recipe),
         SplitDescription(**{side: _counts(sides[side]) for side in _SIDES}, left_out=left_out),
         classification=not known.regression,
-        inputs=Inputs(known.modality, known.features, transform, recipe.data.bits),
+        inputs=Inputs(known.modality, known.features, transform, recipe.data.bits, scans_of(recipe.data)),
     )
 
 

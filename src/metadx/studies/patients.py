@@ -14,6 +14,7 @@ from metadx.studies.problem import (
     Problem,
     describe,
     read_cases,
+    scans_of,
     target_scale,
     together,
     transform_of,
@@ -65,7 +66,7 @@ def build_patients(recipe: Recipe, settings: PatientSettings) -> Problem:
         described(every, name, recipe),
         SplitDescription(**counts),
         classification=False,
-        inputs=Inputs(known.modality, known.features, transform, recipe.data.bits),
+        inputs=Inputs(known.modality, known.features, transform, recipe.data.bits, scans_of(recipe.data)),
     )
 
 

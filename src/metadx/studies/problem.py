@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -13,25 +12,15 @@ from metadx.cases import (
     Cases,
     GapTransform,
     Inputs,
+    Reading,
+    Scans,
     Transform,
     fit_transform,
     load,
-    read_folders,
-    read_table,
+    read_files,
     rotations,
 )
-from metadx.cases.signals import (
-    holds_glucose,
-    holds_recordings,
-    holds_series,
-    holds_stays,
-    holds_ucr,
-    read_beats,
-    read_glucose,
-    read_icu,
-    read_series,
-    read_ucr,
-)
+from metadx.cases.signals import read_series
 from metadx.errors import UserError
 from metadx.evaluation import DataDescription, SplitDescription
 from metadx.learners import BACKBONES
@@ -73,31 +62,25 @@ def read_cases(data: DataSettings) -> Cases:
 
 
 def _read(data: DataSettings) -> Cases:
-    pictures: dict[str, Any] = {"size": data.size, "channels": data.channels, "bits": data.bits}
+    own = data.csv or data.folder
     if data.series is not None:
-        place = data.csv or data.folder
-        if place is None:
+        if own is None:
             raise UserError(
                 "data.series says how a `csv` or `folder` of time series is read; give one of them"
             )
-        return read_series(place, **data.series.model_dump())
-    if data.csv is not None:
-        return read_table(data.csv, patients=data.patients, **pictures)
-    if data.folder is not None and holds_recordings(data.folder):
-        return read_beats(data.folder)
-    if data.folder is not None and holds_glucose(data.folder):
-        return read_glucose(data.folder)
-    if data.folder is not None and holds_stays(data.folder):
-        return read_icu(data.folder)
-    if data.folder is not None and holds_ucr(data.folder):
-        return read_ucr(data.folder, patients=data.patients)
-    if data.folder is not None and holds_series(data.folder):
-        raise UserError(
-            f"{data.folder}: recordings with labels.csv. Say their grid with data.series (step, duration)."
+        return read_series(own, **data.series.model_dump())
+    if own is not None:
+        how = Reading(
+            patients=data.patients,
+            patient_pattern=data.patient_pattern,
+            size=data.size,
+            channels=data.channels,
+            bits=data.bits,
+            task=data.task,
+            label=data.label,
+            scans=scans_of(data),
         )
-    if data.folder is not None:
-        pattern = data.patient_pattern
-        return read_folders(data.folder, patients=data.patients, patient_pattern=pattern, **pictures)
+        return read_files(own, how)
     assert data.name is not None
     return load(
         data.name,
@@ -105,15 +88,22 @@ def _read(data: DataSettings) -> Cases:
         patients=data.patients,
         size=data.size,
         channels=data.channels,
+        label=data.label,
     )
+
+
+def scans_of(data: DataSettings) -> Scans | None:
+    """What of scans becomes cases, if the recipe says so."""
+    return None if data.scans is None else data.scans.scans()
 
 
 def transform_of(cases: Cases, data: DataSettings) -> Transform:
     """What turns the cases into inputs: the backbone the recipe names, or what suits them, fitted on them alone."""
     if data.backbone is None:
         return fit_transform(cases)
-    if cases.modality != "image":
-        raise UserError(f"data.backbone embeds pictures, not {cases.modality} cases")
+    if cases.modality != "image" or cases.x.ndim != 4:
+        what = "volumes" if cases.modality == "image" else f"{cases.modality} cases"
+        raise UserError(f"data.backbone embeds pictures, not {what}")
     return BACKBONES[data.backbone](cases.x.shape[1:])
 
 

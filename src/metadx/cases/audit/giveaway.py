@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binom
+from scipy.special import bdtrc
 
 from metadx.cases.audit.leak import Leak, find, some
 from metadx.cases.cases import Cases
@@ -110,8 +110,8 @@ def _tones(x: NDArray[Any]) -> Iterator[tuple[str, NDArray[np.float64]]]:
         yield f"mean brightness{name}", flat[:, channel].mean(axis=1, dtype=np.float64)
     yield "contrast", np.asarray([float(picture.std()) for picture in flat])
     yield "share of black", (flat == 0).mean(axis=(1, 2))
-    corners = x[:, :, [0, 0, -1, -1], [0, -1, 0, -1]]
-    yield "brightness of the corners", corners.mean(axis=(1, 2), dtype=np.float64)
+    corners = x[..., [0, 0, -1, -1], [0, -1, 0, -1]].reshape(len(x), -1)
+    yield "brightness of the corners", corners.mean(axis=1, dtype=np.float64)
 
 
 def _clues(
@@ -124,7 +124,7 @@ def _clues(
     size = np.bincount(y, minlength=classes)
     guessed = np.bincount(guess[guess >= 0], minlength=classes)
     recall, precision = right / np.maximum(size, 1), right / np.maximum(guessed, 1)
-    odds = binom.sf(right - 1, np.maximum(guessed, 1), size / len(y)) * tests
+    odds = bdtrc(right - 1, np.maximum(guessed, 1), size / len(y)) * tests
     sure = (size >= _FEWEST) & (np.minimum(recall, precision) >= ALMOST) & (odds <= _LEVEL)
     if sure.any():
         worst = float(np.minimum(recall, precision)[sure].min())

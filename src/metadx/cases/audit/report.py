@@ -84,6 +84,8 @@ def _unchecked(cases: Cases) -> list[str]:
         said.append("Patients in two splits: the source declares no splits.")
     elif not declared(cases):
         said.append("Patients in two splits: the cases carry no patient ids.")
+    if cases.modality == "image" and cases.x.ndim > 4:
+        said.append("Near-duplicates: volumes are compared value by value, not turned or brightened.")
     if cases.regression:
         said.append("Features that give the label away: the target is a value, not a condition.")
     return said

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metadx.cases.dicom.frames import macro, numbers
+from metadx.cases.volumes import NoVolume
 from metadx.errors import UserError
 
 if TYPE_CHECKING:
@@ -60,7 +61,8 @@ def plane_of(dataset: Dataset, frame: int, path: str | Path) -> Plane:
     """Where a frame lies.
 
     Raises:
-        UserError: the header does not say, or what it says is no plane.
+        NoVolume: the header does not say.
+        UserError: what it says is no plane.
     """
     position = numbers(macro(dataset, frame, "PlanePositionSequence"), "ImagePositionPatient", 3)
     turned = numbers(macro(dataset, frame, "PlaneOrientationSequence"), "ImageOrientationPatient", 6)
@@ -68,7 +70,7 @@ def plane_of(dataset: Dataset, frame: int, path: str | Path) -> Plane:
     spacing = numbers(measures, "PixelSpacing", 2)
     if position is None or turned is None or spacing is None:
         lacking = "position" if position is None else "orientation" if turned is None else "pixel spacing"
-        raise UserError(f"{path}: the header has no {lacking} in the patient: no slice of a volume.")
+        raise NoVolume(f"{path}: the header has no {lacking} in the patient: no slice of a volume.")
     row, column = np.asarray(turned[:3]), np.asarray(turned[3:])
     lengths = np.linalg.norm(row), np.linalg.norm(column)
     if not (0.9 < lengths[0] < 1.1 and 0.9 < lengths[1] < 1.1 and abs(row @ column) < 0.01):
@@ -94,14 +96,15 @@ def stack(planes: Sequence[Plane], source: str, *, gaps: bool = False) -> Stack:
         gaps: whether to read a stack with missing slices as if there were none missing, with a note.
 
     Raises:
-        UserError: slices of different orientation or spacing (such as a localizer), beside one another, or missing.
+        NoVolume: slices of different orientation or spacing (such as a localizer), or beside one another.
+        UserError: slices are missing.
     """
     first = planes[0]
     for plane in planes:
         same = np.allclose(plane.along_row, first.along_row, atol=1e-3)
         same = same and np.allclose(plane.along_column, first.along_column, atol=1e-3)
         if not same or not np.allclose(plane.spacing, first.spacing, rtol=1e-3):
-            raise UserError(
+            raise NoVolume(
                 f"{source}: slices differ in orientation or pixel spacing, as in a localizer: no one volume. "
                 "Give the files of one stack."
             )
@@ -117,7 +120,7 @@ def stack(planes: Sequence[Plane], source: str, *, gaps: bool = False) -> Stack:
     else:
         usual = float(np.median(steps))
         if usual < 1e-3:
-            raise UserError(f"{source}: slices do not lie above one another: no one volume.")
+            raise NoVolume(f"{source}: slices do not lie above one another: no one volume.")
         missing = int(np.maximum(0, np.round(steps / usual) - 1).sum())
         if missing:
             at = int(np.argmax(steps))
@@ -135,7 +138,7 @@ def stack(planes: Sequence[Plane], source: str, *, gaps: bool = False) -> Stack:
         aside = positions[order] - line
         aside -= np.outer(aside @ first.normal, first.normal)
         if np.linalg.norm(aside, axis=1).max() > max(first.spacing):
-            raise UserError(f"{source}: slices do not lie above one another: no one volume.")
+            raise NoVolume(f"{source}: slices do not lie above one another: no one volume.")
     lps = np.eye(4)
     lps[:3, 0] = step
     lps[:3, 1] = first.along_column * first.spacing[0]

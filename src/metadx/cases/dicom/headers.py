@@ -20,6 +20,10 @@ OFTEN_BURNED_IN = ("US", "IVUS", "SC", "OT", "ES", "XC", "GM", "SM")
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 
 
+DETAILS = ("study", "series", "modality", "laterality", "view")
+"""What of a header becomes `Cases.details`."""
+
+
 class Header(NamedTuple):
     """What metadx keeps of a header; "" where it says nothing.
 

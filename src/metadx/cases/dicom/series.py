@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from metadx.cases.dicom.frames import Layout, layout
 from metadx.cases.dicom.geometry import Plane, plane_of, stack
-from metadx.cases.dicom.headers import Header, header, read_header, text_notes
+from metadx.cases.dicom.headers import DETAILS, Header, header, read_header, text_notes
 from metadx.cases.dicom.opening import open_dicom, reading
 from metadx.cases.dicom.pixels import modality_values
 from metadx.cases.kinds import is_dicom, is_index
-from metadx.cases.volumes import MAX_VOXELS, Volume
+from metadx.cases.volumes import MAX_VOXELS, NoVolume, Volume
 from metadx.errors import UserError
 
 
@@ -55,9 +55,9 @@ def read_volume(paths: Sequence[str | Path], *, gaps: bool = False) -> Volume:
         gaps: whether to read a series with missing slices as if there were none missing, with a note.
 
     Raises:
-        UserError: files of several series or patients; colours; slices of different size, orientation or spacing;
-            different slices at one position; missing ones; more than `MAX_VOXELS` values; or whatever `read_dicom`
-            refuses.
+        NoVolume: files without pixels or position, in colour, or of different orientation or spacing.
+        UserError: files of several series or patients; slices of different size; different slices at one position;
+            missing ones; more than `MAX_VOXELS` values; or whatever `read_dicom` refuses.
     """
     files = [Path(path) for path in paths]
     if not files:
@@ -75,7 +75,15 @@ def read_volume(paths: Sequence[str | Path], *, gaps: bool = False) -> Volume:
             opened, dataset = one.path, open_dicom(one.path)
         with reading(one.path):
             values[at] = modality_values(dataset, layout(dataset, one.path), one.frame, one.path).values
-    return Volume(values, affine, source, said.patient, (*text_notes([said]), *doubled, *notes))
+    return Volume(
+        values,
+        affine,
+        source,
+        said.patient,
+        (*text_notes([said]), *doubled, *notes),
+        said.date,
+        {name: getattr(said, name) for name in DETAILS},
+    )
 
 
 def _survey(files: list[Path], source: str) -> tuple[Layout, list[_Slice], Header]:
@@ -86,7 +94,14 @@ def _survey(files: list[Path], source: str) -> tuple[Layout, list[_Slice], Heade
     for file in files:
         dataset = open_dicom(file, pixels=False)
         with reading(file):
-            one, about = layout(dataset, file, pixels=False), header(dataset)
+            about = header(dataset)
+            if dataset.get("Rows") is None:
+                raise NoVolume(
+                    f"{file}: a DICOM file without pixels (modality {about.modality or 'unknown'})."
+                )
+            one = layout(dataset, file, pixels=False)
+            if one.samples == 3 or one.photometric == "PALETTE COLOR":
+                raise NoVolume(f"{file}: a coloured picture ({one.photometric}) is no slice of a volume.")
             if claimed is None or said is None:
                 claimed, said = one, about
             if (about.series, about.patient) != (said.series, said.patient):

@@ -9,10 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from metadx.cases.dicom.headers import header_notes, read_header
+from metadx.cases.dicom.headers import DETAILS, header_notes, read_header
 from metadx.cases.kinds import read_as_dicom
-
-_DETAILS = ("study", "series", "modality", "laterality", "view")
 
 
 class Told(NamedTuple):
@@ -41,7 +39,7 @@ def told_by_headers(paths: Sequence[Path]) -> Told:
         return Told()
     headers = [read_header(path) for path in paths]
     patient, date = [h.patient for h in headers], [h.date for h in headers]
-    columns = {name: [getattr(h, name) for h in headers] for name in _DETAILS}
+    columns = {name: [getattr(h, name) for h in headers] for name in DETAILS}
     return Told(
         patient=np.asarray(patient, dtype=np.str_) if all(patient) and len(set(patient)) > 1 else None,
         time=np.asarray(date, dtype="datetime64[D]") if all(date) else None,
