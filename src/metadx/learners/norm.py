@@ -81,6 +81,49 @@ class LayerNorm(nn.Module):
         return centred * scale * self.weight + self.bias
 
 
+class KeptNorm(nn.Module):
+    """Batch normalisation by statistics that were stored in training, as constants; scale and shift stay trainable.
+
+    Args:
+        norm: torch's layer, which has running statistics.
+    """
+
+    def __init__(self, norm: nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d | nn.SyncBatchNorm) -> None:
+        super().__init__()
+        assert norm.running_mean is not None
+        assert norm.running_var is not None
+        self.eps = norm.eps
+        self.mean: Tensor
+        self.variance: Tensor
+        self.register_buffer("mean", norm.running_mean.detach().clone())
+        self.register_buffer("variance", norm.running_var.detach().clone())
+        self.weight, self.bias = norm.weight, norm.bias
+
+    def forward(self, x: Tensor) -> Tensor:
+        column = (1, -1) + (1,) * (x.dim() - 2)
+        scale = (self.variance + self.eps).rsqrt()
+        if self.weight is not None:
+            scale = scale * self.weight
+        shift = -self.mean * scale
+        if self.bias is not None:
+            shift = shift + self.bias
+        return x * scale.view(column) + shift.view(column)
+
+
+def keep_statistics(module: nn.Module) -> nn.Module:
+    """The module with every torch batch norm inside it, or it itself, replaced by a `KeptNorm` of its weights.
+
+    For pretrained networks: the statistics of a handful of support cases are a poor stand-in for those of a million
+    pictures. A batch norm without running statistics stays, and takes them from the support set.
+    """
+    if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d | nn.SyncBatchNorm):
+        return module if module.running_mean is None else KeptNorm(module)
+    for name, child in module._modules.items():  # a layer used twice appears twice, unlike in named_children
+        if child is not None:
+            module._modules[name] = keep_statistics(child)
+    return module
+
+
 def replace_batch_norm(module: nn.Module) -> nn.Module:
     """The module with every torch batch norm inside it, or it itself, replaced by a `BatchNorm` of its weights.
 

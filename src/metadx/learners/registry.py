@@ -13,12 +13,15 @@ from torch import nn
 
 from metadx.errors import UserError, nearest
 from metadx.learners.convnet import ConvNet
+from metadx.learners.efficientnet import EfficientNet, EfficientNetTail
 from metadx.learners.grud import GatedDecayNet
 from metadx.learners.mlp import MLP
 from metadx.learners.signalnet import SignalNet
 from metadx.learners.tcn import TemporalConvNet
 
-_TAKES = {"convnet": (2, 3, 4), "signalnet": (2,), "tcn": (2,), "grud": (2,)}
+_TAKES = {"convnet": (2, 3, 4), "signalnet": (2,), "tcn": (2,), "grud": (2,)} | dict.fromkeys(
+    ("efficientnet-lite0", "efficientnet-lite0-tail"), (3,)
+)
 """How many dimensions, channels included, a case of each learner has; others take any."""
 
 
@@ -66,6 +69,8 @@ def build_learner(
         "signalnet": SignalNet,
         "tcn": TemporalConvNet,
         "grud": GatedDecayNet,
+        "efficientnet-lite0": EfficientNet,
+        "efficientnet-lite0-tail": EfficientNetTail,
     }
     if name not in makers:
         raise UserError(f"unknown learner '{name}'; {nearest(name, [*makers, 'auto'])}")

