@@ -139,7 +139,7 @@ def _gain(name: str, outcomes: Sequence[Outcome], learned: Sequence[str], shots:
     )
 
 
-def scored(name: str, outcome: Outcome, shots: int, plan: Plan) -> None:
+def scored(name: str, outcome: Outcome, shots: int, plan: Plan, job: str | None = None) -> None:
     """Writes the row of one method at one number of shots."""
     metric = "auroc" if plan.ways == 2 else "accuracy"
     write(
@@ -147,7 +147,7 @@ def scored(name: str, outcome: Outcome, shots: int, plan: Plan) -> None:
         f"{outcome.title}, {name}, {plan.ways}-way {shots}-shot, {plan.query} queries, inductive, unseen data set",
         "AUROC, %" if metric == "auroc" else "accuracy, %",
         outcome.test[shots].interval(metric),
-        name,
+        job or name,
         None,
     )
 

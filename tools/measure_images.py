@@ -12,6 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from backbones import backbone
 from held_out import held_out, write
 from metadx.algorithms import Algorithm, as_predictor, build_algorithm
 from metadx.evaluation import evaluate
@@ -123,6 +124,7 @@ JOBS: dict[str, Callable[[], None]] = {
     "maml": partial(by_gradient, "maml", 95.0, 91.0),
     **{name: partial(by_gradient, name) for name in ("fomaml", "anil", "reptile")},
     **{name: partial(held_out, name) for name in HELD_OUT},
+    "backbone": backbone,
     "full": full,
 }
 

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from metadx.cases import load, read_observations
+from metadx.cases import Whitened, load, read_observations
 from metadx.diagnosis import load_bundle, save_bundle
 from metadx.errors import UserError
 from metadx.learners import EfficientNetLite0
@@ -92,9 +92,16 @@ def test_a_set_on_two_sides_is_refused(content: dict[str, Any]) -> None:
         parse_recipe({**content, "data": {**content["data"], "sets": both}})
 
 
-def test_a_run_on_a_backbone_becomes_a_bundle(content: dict[str, Any], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "how",
+    [{"backbone": "efficientnet-lite0"}, {"backbone": "efficientnet-lite0-stages", "whiten": 0.3}],
+    ids=lambda how: how["backbone"],
+)
+def test_a_run_on_a_backbone_becomes_a_bundle(
+    content: dict[str, Any], how: dict[str, Any], tmp_path: Path
+) -> None:
     pytest.importorskip("efficientnet_lite_pytorch")
-    data = {**content["data"], "backbone": "efficientnet-lite0"}
+    data = {**content["data"], **how}
     recipe = parse_recipe({**content, "data": data, "learner": {"name": "mlp", "hidden": [8]}})
     run = train_recipe(recipe, tmp_path / "run")
     support = Path(content["data"]["sets"]["test"][0])
@@ -115,6 +122,31 @@ def test_a_backbone_embeds_each_picture_alone_and_alike(content: dict[str, Any])
     assert np.allclose(np.concatenate([embed(p[None]) for p in pictures]), together, atol=1e-4)
     assert np.allclose(embed(np.repeat(pictures, 3, axis=1)), together, atol=1e-4)
     assert np.allclose((together**2).mean(1), 1, atol=1e-4)
+
+
+def test_whitening_is_learned_from_the_training_sets_alone(content: dict[str, Any]) -> None:
+    pytest.importorskip("efficientnet_lite_pytorch")
+    sets = content["data"]["sets"]
+    data = {**content["data"], "backbone": "efficientnet-lite0", "whiten": 1.0}
+    swapped = {**data, "sets": {**sets, "validation": sets["test"], "test": sets["validation"]}}
+
+    def fitted(data: dict[str, Any]) -> Whitened:
+        problem = build_problem(parse_recipe({**content, "data": data, "learner": {"name": "mlp"}}))
+        assert problem.inputs is not None
+        transform = problem.inputs.transform
+        assert isinstance(transform, Whitened)
+        return transform
+
+    assert np.array_equal(fitted(data).directions, fitted(swapped).directions)
+
+
+def test_whitening_needs_a_backbone_with_rows(content: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match=r"name one with data\.backbone"):
+        build_problem(parse_recipe({**content, "data": {**content["data"], "whiten": 1.0}}))
+    pytest.importorskip("efficientnet_lite_pytorch")
+    maps = {**content["data"], "whiten": 1.0, "backbone": "efficientnet-lite0-front"}
+    with pytest.raises(UserError, match="features are a row"):
+        build_problem(parse_recipe({**content, "data": maps}))
 
 
 def test_paths_of_sets_are_relative_to_the_recipe(

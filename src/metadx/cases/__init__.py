@@ -15,12 +15,21 @@ from metadx.cases.observations import Observations, read_observations
 from metadx.cases.omniglot import EVALUATION_ALPHABETS, read_omniglot, rotations, unrotated
 from metadx.cases.packed import read_packed
 from metadx.cases.pictures import read_picture, read_pictures
-from metadx.cases.preprocess import Column, Pixels, TableTransform, Transform, fit_table, fit_transform
+from metadx.cases.preprocess import (
+    Column,
+    PictureTransform,
+    Pixels,
+    TableTransform,
+    Transform,
+    fit_table,
+    fit_transform,
+)
 from metadx.cases.scan_folders import read_scan_folders
 from metadx.cases.scans import Scans, read_scans
 from metadx.cases.tables import read_table
 from metadx.cases.thyroid import diagnosis, letters, read_thyroid
 from metadx.cases.units import OddUnit, odd_units
+from metadx.cases.whitening import Whitened, fit_whitening
 
 __all__ = [
     "EVALUATION_ALPHABETS",
@@ -38,12 +47,14 @@ __all__ = [
     "Observations",
     "OddUnit",
     "OfficialFile",
+    "PictureTransform",
     "Pixels",
     "Provenance",
     "Reading",
     "Scans",
     "TableTransform",
     "Transform",
+    "Whitened",
     "audit_cases",
     "diagnosis",
     "entries",
@@ -51,6 +62,7 @@ __all__ = [
     "find",
     "fit_table",
     "fit_transform",
+    "fit_whitening",
     "get",
     "inputs_from_parts",
     "inputs_to_parts",

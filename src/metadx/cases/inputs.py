@@ -15,9 +15,12 @@ from metadx.cases.pictures import MAX_PIXELS
 from metadx.cases.preprocess import PictureTransform, Pixels, TableTransform, Transform
 from metadx.cases.scans import Scans
 from metadx.cases.volumes import MAX_VOXELS
+from metadx.cases.whitening import DIRECTIONS, Whitened
 from metadx.errors import UserError
 
 Arrays = dict[str, NDArray[Any]]
+
+_WHITENED = ("mean", "scale", "directions", "kept")
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,10 @@ def inputs_to_parts(inputs: Inputs) -> tuple[dict[str, Any], Arrays]:
         "scans": None if inputs.scans is None else asdict(inputs.scans),
     }
     transform = inputs.transform
+    if isinstance(transform, Whitened):
+        whitened: Arrays = {name: getattr(transform, name) for name in _WHITENED}
+        base = {"base": transform.base.name, "parts": list(transform.parts)}
+        return plain | base | {"transform": transform.name, "shape": list(transform.pictures)}, whitened
     if isinstance(transform, PictureTransform):
         return plain | {"transform": transform.name, "shape": list(transform.pictures)}, {}
     if not isinstance(transform, TableTransform):
@@ -101,9 +108,11 @@ def inputs_from_parts(
             raise ValueError("pictures with the parts of a table")
         makers: Mapping[str, Any] = {Pixels.name: Pixels, **backbones}
         scans = plain.get("scans")
-        return Inputs(
-            "image", (), makers[plain["transform"]](pictures), bits, None if scans is None else Scans(**scans)
-        )
+        whitened = plain["transform"] == Whitened.name
+        seen = makers[plain["base"] if whitened else plain["transform"]](pictures)
+        if whitened:
+            seen = _whitened(seen, tuple(plain["parts"]), arrays)
+        return Inputs("image", (), seen, bits, None if scans is None else Scans(**scans))
     ends = np.cumsum(arrays["sorted_lengths"])
     transform = TableTransform(
         log=arrays["log"].astype(bool),
@@ -119,6 +128,24 @@ def inputs_from_parts(
         raise ValueError("a table with the parts of pictures")
     _check_table(transform, arrays["sorted_lengths"], len(features), len(set(features)))
     return Inputs(modality, features, transform)
+
+
+def _whitened(base: PictureTransform, parts: tuple[int, ...], arrays: Arrays) -> Whitened:
+    """Raises `ValueError` where arrays are not what `fit_whitening` makes for the backbone."""
+    mean, scale, directions, kept = (arrays[name] for name in _WHITENED)
+    sound = (
+        len(base.shape) == 1
+        and mean.shape == scale.shape == base.shape == directions.shape[1:]
+        and all(isinstance(part, int) and part > 0 for part in parts)
+        and sum(parts) == base.shape[0]
+        and directions.shape[:1] == kept.shape
+        and len(kept) <= DIRECTIONS
+        and all(a.dtype == np.float32 and np.isfinite(a).all() for a in (mean, scale, directions, kept))
+        and bool((scale > 0).all() and (kept > 0).all() and (kept <= 1).all())
+    )
+    if not sound:
+        raise ValueError("whitening whose arrays do not fit together")
+    return Whitened(base, mean, scale, parts, directions, kept)
 
 
 def _check_table(t: TableTransform, lengths: NDArray[Any], columns: int, names: int) -> None:

@@ -61,6 +61,7 @@ class EfficientNetLite0Stages:
     """
 
     name: ClassVar[str] = "efficientnet-lite0-stages"
+    parts: ClassVar[tuple[int, ...]] = 2 * CHANNELS
     shape = (2 * sum(CHANNELS),)
 
     pictures: tuple[int, ...]
@@ -89,7 +90,7 @@ class EfficientNetLite0Front:
         return _once(self.name, x, _front, self.shape)
 
 
-BACKBONES: dict[str, Callable[[tuple[int, ...]], Transform]] = {
+BACKBONES: dict[str, Callable[[tuple[int, ...]], Any]] = {
     kind.name: kind for kind in (EfficientNetLite0, EfficientNetLite0Stages, EfficientNetLite0Front)
 }
 

@@ -12,10 +12,12 @@ from metadx.cases import (
     Cases,
     GapTransform,
     Inputs,
+    PictureTransform,
     Reading,
     Scans,
     Transform,
     fit_transform,
+    fit_whitening,
     load,
     read_files,
     rotations,
@@ -97,14 +99,23 @@ def scans_of(data: DataSettings) -> Scans | None:
     return None if data.scans is None else data.scans.scans()
 
 
-def transform_of(cases: Cases, data: DataSettings) -> Transform:
-    """What turns the cases into inputs: the backbone the recipe names, or what suits them, fitted on them alone."""
+def transform_of(cases: Cases, data: DataSettings, sets: Sequence[Cases] = ()) -> Transform:
+    """What turns the cases into inputs: the backbone the recipe names, or what suits them, fitted on them alone.
+
+    Args:
+        sets: the meta-training cases set by set, where there are several; whitening is fitted on all of them.
+    """
     if data.backbone is None:
+        if data.whiten is not None:
+            raise UserError("data.whiten is for the features of a backbone: name one with data.backbone")
         return fit_transform(cases)
     if cases.modality != "image" or cases.x.ndim != 4:
         what = "volumes" if cases.modality == "image" else f"{cases.modality} cases"
         raise UserError(f"data.backbone embeds pictures, not {what}")
-    return BACKBONES[data.backbone](cases.x.shape[1:])
+    backbone: PictureTransform = BACKBONES[data.backbone](cases.x.shape[1:])
+    if data.whiten is None:
+        return backbone
+    return fit_whitening(backbone, [(c.x, c.y) for c in sets or [cases]], data.whiten)
 
 
 def with_gaps(transform: Transform) -> bool:

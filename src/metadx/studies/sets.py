@@ -38,7 +38,8 @@ def build_sets(recipe: Recipe, sets: SetsSettings) -> Problem:
     _, first = read["train"][0]
     rows = first.modality == "table" or bool(first.features)
     observed = np.concatenate([cases.x for _, cases in read["train"]]) if rows else first.x
-    transform = fit_table(observed) if rows else transform_of(first, recipe.data)
+    every = [cases for _, cases in read["train"]]
+    transform = fit_table(observed) if rows else transform_of(first, recipe.data, every)
 
     augment = augmentation(recipe.data.augment, transform.shape)
 
