@@ -139,7 +139,7 @@ def test_pooled_descends_and_does_not_adapt() -> None:
     assert torch.equal(*outputs)
 
 
-@pytest.mark.parametrize("name", ["meta_ridge", "pooled", "ridge", "last_value"])
+@pytest.mark.parametrize("name", ["meta_ridge", "ridge", "last_value"])
 def test_methods_for_values_refuse_conditions(name: str) -> None:
     auto = NamedSettings(name="auto")
     with pytest.raises(UserError, match=f"{name} predicts values and cannot tell conditions apart; these"):

@@ -80,9 +80,67 @@ def test_patients_of_one_set_are_dealt_out(content: dict[str, Any]) -> None:
     assert len(set.union(*sides)) == 6
 
 
-def test_conditions_are_not_predicted_by_patient_yet(content: dict[str, Any], tmp_path: Path) -> None:
-    (tmp_path / "table.csv").write_text(
-        "label,patient,a\n" + "".join(f"{'xy'[i % 2]},p{i},{i}\n" for i in range(9))
+def write_beats(folder: Path, people: int) -> str:
+    """People whose normal beats look different, and whose early beats are of class S."""
+    wfdb = pytest.importorskip("wfdb")
+    folder.mkdir()
+    for person in range(people):
+        rng = np.random.default_rng(person)
+        symbols = rng.choice(list("NNNNVA"), 60)
+        seconds = np.cumsum(np.where(symbols == "A", 0.5, 0.8)) + 0.1
+        time = np.arange(int((seconds[-1] + 0.6) * 100)) / 100
+        width = np.where(symbols == "V", 0.08, 0.02)
+        wave = (1 + person) * sum(
+            np.exp(-(((time - s) / w) ** 2)) for s, w in zip(seconds, width, strict=True)
+        )
+        wfdb.wrsamp(
+            f"p{person}", 100.0, ["mV"], ["MLII"], wave[:, None], fmt=["16"], adc_gain=[1000], baseline=[0],
+            write_dir=str(folder),
+        )  # fmt: skip
+        at = np.round(seconds * 100).astype(np.int64)
+        wfdb.wrann(f"p{person}", "atr", at, symbol=list(symbols), write_dir=str(folder))
+    return str(folder)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of wfdb about pandas
+def test_conditions_by_patient_mean_the_same_in_every_task(tmp_path: Path) -> None:
+    recipe = parse_recipe(
+        {
+            "data": {"folder": write_beats(tmp_path / "beats", 7)},
+            "patients": {"history": [10, 30], "validation": ["p5"], "test": ["p4", "p6"]},
+            "tasks": {"shots": 30, "query": 20},
+            "learner": {"name": "signalmlp", "steady": 4, "hidden": [12, 6]},
+            "algorithm": {"name": "own_normal"},
+            "training": {"iterations": 40, "meta_batch": 3, "lr": 0.01, "validation_tasks": 4},
+            "evaluation": {"shots": [15, 25], "baselines": ["logistic_regression", "ridge"]},
+        }
     )
-    with pytest.raises(UserError, match="tasks by patient predict values so far"):
-        build_problem(parse_recipe({**content, "data": {"csv": str(tmp_path / "table.csv")}}))
+    problem = build_problem(recipe)
+    assert (problem.dimensions.outputs, problem.dimensions.classes) == (5, 5)
+    assert [
+        sorted(side.sources()[0].patients()) for side in (problem.splits.validation, problem.splits.test)
+    ] == [
+        ["p5"],
+        ["p4", "p6"],
+    ]
+    train_recipe(recipe, tmp_path / "run")
+    result = evaluate_run(load_run(tmp_path / "run"), recipe.evaluation, command="none")
+    assert [m.name for m in result.methods] == ["own_normal", "logistic_regression"]
+    assert result.protocol.ways == 5
+    accuracy = {(s.method, s.shots): s for s in result.scores if s.metric == "accuracy"}
+    assert accuracy["own_normal", 25].n == 2
+    assert accuracy["own_normal", 25].value > 0.8  # type: ignore[operator]
+    assert {c.condition for c in result.conditions} == {"N", "S", "V", "F", "Q"}
+
+
+def test_patients_to_hold_out_are_named_once_and_exist(content: dict[str, Any]) -> None:
+    one = {**content, "data": {"folder": content["data"]["sets"]["train"][0]}}
+    history = content["patients"]["history"]
+    for named, said in (
+        ({"test": ["nobody"]}, "no group 'nobody'"),
+        ({"test": ["train/p1"], "validation": ["train/p1"]}, "named for validation and for test"),
+    ):
+        with pytest.raises(UserError, match=said):
+            build_problem(parse_recipe({**one, "patients": {"history": history, **named}}))
+    with pytest.raises(UserError, match="name patients of one data set"):
+        build_problem(parse_recipe({**content, "patients": {"history": history, "test": ["p1"]}}))

@@ -19,10 +19,12 @@ from metadx.algorithms.meta_logistic import MetaLogistic, MetaRegression
 from metadx.algorithms.meta_ridge import MetaRidge, Weights
 from metadx.algorithms.mixed_effects import Effects, MixedEffects
 from metadx.algorithms.own_line import Line, OwnLine
+from metadx.algorithms.own_normal import Own, OwnNormal
 from metadx.algorithms.pooled import Pooled
 from metadx.algorithms.prior_logistic import PriorLogistic
 from metadx.algorithms.protonet import ProtoNet, Prototypes
 from metadx.algorithms.registry import ALGORITHMS, TITLES, Dimensions, build_algorithm, suits
+from metadx.algorithms.replay import Replay
 from metadx.algorithms.reptile import Reptile
 from metadx.algorithms.ridge import Linear, Ridge
 from metadx.algorithms.scratch import Scratch
@@ -63,13 +65,16 @@ __all__ = [
     "Metrics",
     "MixedEffects",
     "NearestCentroid",
+    "Own",
     "OwnLine",
+    "OwnNormal",
     "Pooled",
     "PriorLogistic",
     "Probe",
     "ProtoNet",
     "Prototypes",
     "Regression",
+    "Replay",
     "Reptile",
     "Ridge",
     "Scratch",

@@ -16,6 +16,10 @@ from metadx.tasks import Examples, Task
 Metrics = dict[str, Tensor]
 Update = tuple[Tensors, Tensors, Metrics]
 
+KEPT = "kept."
+"""How the names of state tensors begin that remember meta-training cases. Of these the `update` of an algorithm
+that learns from tasks gives new rows, which the engine puts in front."""
+
 
 class Algorithm(ABC):
     """How parameters are meta-learned and adapted to a task.

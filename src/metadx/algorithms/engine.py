@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from metadx.algorithms.algorithm import Algorithm, Metrics, solve
+from metadx.algorithms.algorithm import KEPT, Algorithm, Metrics, solve
 from metadx.algorithms.estimator import one_thread
 from metadx.errors import UserError
 from metadx.learners import Tensors
@@ -26,6 +26,21 @@ _MUCH = 50_000  # cases, padding included
 def mean(stacked: Tensors) -> Tensors:
     """The plain average of the tasks' directions."""
     return {name: value.mean(0) for name, value in stacked.items()}
+
+
+def settle(state: Tensors, changed: Tensors) -> Tensors:
+    """What a batch of tasks made of the state: the mean over them; but where a tensor remembers cases (`KEPT`), the
+    new rows of every task in front of the old ones, of which as many fall off at the end.
+
+    Args:
+        state: before the batch.
+        changed: tensors that changed, shape (tasks, ...).
+    """
+    after = {}
+    for name, stacked in changed.items():
+        rows = [stacked.flatten(0, 1), state[name]] if name.startswith(KEPT) else []
+        after[name] = torch.cat(rows)[: len(state[name])] if rows else stacked.mean(0)
+    return after
 
 
 def choose_way(algorithm: Algorithm, params: Tensors, device: torch.device | str = "cpu") -> Way:
@@ -112,7 +127,7 @@ class Engine:
     ) -> tuple[Tensors, Tensors, Metrics]:
         """The aggregated direction, the next state and the mean metrics of a batch of tasks."""
         directions, changed, metrics = self.directions(params, state, batch, rng=rng, step=step)
-        return self.aggregate(directions), state | mean(changed), mean(metrics)
+        return self.aggregate(directions), state | settle(state, changed), mean(metrics)
 
     def directions(
         self,

@@ -24,15 +24,16 @@ class Pooled(Algorithm):
 
     Args:
         network: maps (cases, ...) to (cases, outputs).
+        loss: cross-entropy or squared error.
     """
 
     consumes: ClassVar = "cases"
     tensors: ClassVar = True
     exact_gradient: ClassVar = True
     transductive: ClassVar = False
-    loss: ClassVar[Loss] = SQUARED_ERROR
 
     network: nn.Module = field(repr=False)
+    loss: Loss = SQUARED_ERROR
 
     @cached_property
     def net(self) -> Functional:
@@ -66,10 +67,16 @@ class Pooled(Algorithm):
         rng: np.random.Generator | None = None,
         step: int = 0,
     ) -> Update:
-        def objective(params: Tensors) -> tuple[Tensor, dict[str, Tensor]]:
-            output = self.net(params | state, item.x, item.mask)
-            value = self.loss.value(output, item)
-            return value, {"loss": value.detach(), "score": self.loss.score(output.detach(), item)}
+        return pooled_gradient(self.net, self.loss, params, state, item)
 
-        direction, metrics = torch.func.grad(objective, has_aux=True)(params)
-        return direction, state, metrics
+
+def pooled_gradient(net: Functional, loss: Loss, params: Tensors, state: Tensors, cases: Examples) -> Update:
+    """The gradient of the loss on a batch of pooled cases whose targets mean the same in every task."""
+
+    def objective(params: Tensors) -> tuple[Tensor, dict[str, Tensor]]:
+        output = net(params | state, cases.x, cases.mask)
+        value = loss.value(output, cases)
+        return value, {"loss": value.detach(), "score": loss.score(output.detach(), cases)}
+
+    direction, metrics = torch.func.grad(objective, has_aux=True)(params)
+    return direction, state, metrics

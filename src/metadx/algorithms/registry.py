@@ -23,9 +23,11 @@ from metadx.algorithms.meta_logistic import MetaLogistic
 from metadx.algorithms.meta_ridge import MetaRidge
 from metadx.algorithms.mixed_effects import MixedEffects
 from metadx.algorithms.own_line import OwnLine
+from metadx.algorithms.own_normal import VIEWS, OwnNormal
 from metadx.algorithms.pooled import Pooled
 from metadx.algorithms.prior_logistic import PriorLogistic
 from metadx.algorithms.protonet import ProtoNet
+from metadx.algorithms.replay import Replay
 from metadx.algorithms.reptile import Reptile
 from metadx.algorithms.ridge import Ridge
 from metadx.algorithms.scratch import Scratch
@@ -51,7 +53,9 @@ ALGORITHMS: dict[str, type[Algorithm]] = {
     "prior_logistic": PriorLogistic,
     "meta_ridge": MetaRidge,
     "mixed_effects": MixedEffects,
+    "own_normal": OwnNormal,
     "pooled": Pooled,
+    "replay": Replay,
     "ridge": Ridge,
     "last_value": LastValue,
     "own_line": OwnLine,
@@ -75,13 +79,17 @@ TITLES = {
     "prior_logistic": "Logistic regression towards a meta-learned prior",
     "meta_ridge": "Meta-learned ridge regression",
     "mixed_effects": "Mixed-effects regression",
+    "own_normal": "Beside the patient's own normal",
     "pooled": "One network for everybody",
+    "replay": "One network, fine-tuned with replay",
     "ridge": "Ridge regression on the patient alone",
     "last_value": "Last value carried forward",
     "own_line": "The patient's own line",
     "last_target": "Last score carried forward",
 }
-_EMBEDS = ("protonet", "lr_d2", "prior_logistic", "meta_ridge", "fine_tune", "linear_probe")
+_EMBEDS = ("protonet", "lr_d2", "prior_logistic", "meta_ridge", "own_normal", "fine_tune", "linear_probe")
+_VIEWS = {"own_normal": VIEWS}
+"""Algorithms whose network sees several views of a case, and how many."""
 
 
 @dataclass(frozen=True)
@@ -120,13 +128,16 @@ def build_algorithm(
     given: dict[str, Any] = {}
     if "network" in takes:
         outputs = None if algorithm.name in _EMBEDS else size.outputs
-        given["network"] = network = build_learner(
-            choose_learner(learner, size.input_shape, gaps=size.gaps), size.input_shape, outputs, seed
-        )
+        views = _VIEWS.get(algorithm.name, 0)
+        chosen = choose_learner(learner, size.input_shape, gaps=size.gaps)
+        given["network"] = network = build_learner(chosen, size.input_shape, outputs, seed, views)
         if "width" in takes:
-            given |= {"width": output_width(network, size.input_shape), "classes": size.classes}
+            seen = (views, *size.input_shape) if views else size.input_shape
+            given |= {"width": output_width(network, seen), "classes": size.classes}
     if "outputs" in takes:
         given["outputs"] = size.outputs
+    if "shape" in takes:
+        given["shape"] = size.input_shape
     if "inputs" in takes:
         given["inputs"] = int(np.prod(size.input_shape))
     if "loss" in takes:

@@ -58,6 +58,10 @@ class FileList(BaseModel):
         )
 
 
+_FEW = 6
+"""Files that are worth naming one by one."""
+
+
 class DataSet(BaseModel):
     """One data set: what it is, where its source and copies are, and how it is read.
 
@@ -111,6 +115,8 @@ class DataSet(BaseModel):
         """How a copy proves to be the official one, in words."""
         if self.counts and self.files:
             return "checksum of the official archive, and pictures per class once unpacked"
+        if len(self.files) > _FEW:
+            return f"checksums of {len(self.files)} files"
         if self.files:
             return "checksum of " + ", ".join(f"{file.name} ({file.checksum})" for file in self.files)
         if self.counts:

@@ -22,6 +22,7 @@ from metadx.learners.norm import (
 )
 from metadx.learners.probe import output_width
 from metadx.learners.registry import NamedSettings, build_learner, choose_learner, refuse_unknown
+from metadx.learners.signalmlp import SignalMLP
 from metadx.learners.signalnet import SignalNet
 from metadx.learners.tcn import TemporalConvNet
 
@@ -42,6 +43,7 @@ __all__ = [
     "LayerNorm",
     "NamedSettings",
     "Reference",
+    "SignalMLP",
     "SignalNet",
     "TemporalConvNet",
     "Tensors",

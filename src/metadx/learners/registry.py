@@ -16,12 +16,17 @@ from metadx.learners.convnet import ConvNet
 from metadx.learners.efficientnet import EfficientNet, EfficientNetTail
 from metadx.learners.grud import GatedDecayNet
 from metadx.learners.mlp import MLP
+from metadx.learners.signalmlp import SignalMLP
 from metadx.learners.signalnet import SignalNet
 from metadx.learners.tcn import TemporalConvNet
 
-_TAKES = {"convnet": (2, 3, 4), "signalnet": (2,), "tcn": (2,), "grud": (2,)} | dict.fromkeys(
-    ("efficientnet-lite0", "efficientnet-lite0-tail"), (3,)
-)
+_TAKES = {
+    "convnet": (2, 3, 4),
+    "signalnet": (2,),
+    "signalmlp": (2,),
+    "tcn": (2,),
+    "grud": (2,),
+} | dict.fromkeys(("efficientnet-lite0", "efficientnet-lite0-tail"), (3,))
 """How many dimensions, channels included, a case of each learner has; others take any."""
 
 
@@ -55,18 +60,20 @@ def choose_learner(
 
 
 def build_learner(
-    learner: NamedSettings, input_shape: tuple[int, ...], outputs: int | None, seed: int = 0
+    learner: NamedSettings, input_shape: tuple[int, ...], outputs: int | None, seed: int = 0, views: int = 0
 ) -> nn.Module:
     """The learner a recipe names; "auto" as in `choose_learner`, for inputs without gaps.
 
     Args:
         outputs: columns of the output; None for the embedding alone.
+        views: where an algorithm shows several views of a case, of shape (cases, views, *input_shape), how many.
     """
     name = choose_learner(learner, input_shape).name
     makers: Mapping[str, Any] = {
         "mlp": MLP,
         "convnet": ConvNet,
         "signalnet": SignalNet,
+        "signalmlp": SignalMLP,
         "tcn": TemporalConvNet,
         "grud": GatedDecayNet,
         "efficientnet-lite0": EfficientNet,
@@ -83,12 +90,26 @@ def build_learner(
     refuse_unknown(f"learner.{name}", learner.settings, known)
     with torch.random.fork_rng():
         torch.manual_seed(int(np.random.default_rng(seed).integers(2**31)))
-        first = int(np.prod(input_shape)) if name == "mlp" else input_shape
+        first = _seen(name, input_shape, views)
         try:
             network: nn.Module = makers[name](first, outputs, **learner.settings)
         except (TypeError, ValueError, KeyError) as error:
             raise UserError(f"learner '{name}': {error}") from error
+    if views and name in _CHANNELS_FIRST:
+        return nn.Sequential(nn.Flatten(1, 2), network)
     return network
+
+
+_CHANNELS_FIRST = ("convnet", "signalnet")
+
+
+def _seen(name: str, shape: tuple[int, ...], views: int) -> int | tuple[int, ...]:
+    """What a network is built for: views are channels to convolutions."""
+    if name == "mlp":
+        return max(views, 1) * int(np.prod(shape))
+    if name in _CHANNELS_FIRST:
+        return max(views, 1) * shape[0], *shape[1:]
+    return (views, *shape) if views else shape
 
 
 def refuse_unknown(where: str, settings: Mapping[str, Any], known: Iterable[str]) -> None:

@@ -90,7 +90,7 @@ def draw_exam(problem: Problem, plan: Plan) -> Exam:
 
 def _ways(source: TaskSource, episode: Episode) -> tuple[str, ...]:
     """What the ways of an episode's task are called; nothing where targets are values."""
-    if isinstance(source, GroupSource):
+    if isinstance(source, GroupSource | PatientSource):
         return source.cases.classes
     names: tuple[str, ...] = getattr(episode, "conditions", ())
     return names

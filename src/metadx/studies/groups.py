@@ -14,6 +14,7 @@ from metadx.errors import UserError
 from metadx.evaluation import SplitDescription
 from metadx.studies.problem import (
     Problem,
+    check_alike,
     describe,
     read_cases,
     scans_of,
@@ -61,7 +62,7 @@ def build_groups(recipe: Recipe, settings: GroupSettings) -> Problem:
         sides, left_out = _dealt(recipe, settings)
         name = describe(sides["test"][0].cases, recipe).name
     every = [part.cases for side in _SIDES for part in sides[side]]
-    _check_alike(every)
+    check_alike(every)
     known = together([part.cases for part in sides["train"]])
     transform = transform_of(known, recipe.data)
     target = target_scale(known) if known.regression else (0.0, 1.0)
@@ -136,17 +137,6 @@ def _of_sets(recipe: Recipe, sets: SetsSettings, settings: GroupSettings) -> Map
                 group = np.where(names == "", "", np.char.add(f"{one.short}: ", names))
             sides[side].append(_Part(one.cases, group))
     return sides
-
-
-def _check_alike(every: Sequence[Cases]) -> None:
-    first = every[0]
-    other = next((cases for cases in every if cases.classes != first.classes), None)
-    if other is not None:
-        raise UserError(
-            f"{other.provenance.source}: its classes are {list(other.classes)[:6]}, those of "
-            f"{first.provenance.source} {list(first.classes)[:6]}. Tasks by group need the same in all of them; "
-            "leave `groups` out of the recipe for tasks by condition."
-        )
 
 
 def _counts(parts: Sequence[_Part]) -> dict[str, int]:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-
 import numpy as np
 
 from metadx.algorithms import Dimensions
-from metadx.cases import Cases, Inputs, Transform
+from metadx.cases import Cases, Inputs
 from metadx.errors import UserError
 from metadx.evaluation import SplitDescription
 from metadx.studies.problem import (
     Problem,
+    check_alike,
     describe,
     read_cases,
     scans_of,
@@ -20,9 +19,9 @@ from metadx.studies.problem import (
     transform_of,
     with_gaps,
 )
-from metadx.studies.recipe import PatientSettings, Recipe, SplitSettings
+from metadx.studies.recipe import PatientSettings, Recipe
 from metadx.studies.sets import described, read_sets
-from metadx.tasks import MetaDataset, MetaSplits, PatientSource, Split
+from metadx.tasks import MetaDataset, MetaSplits, PatientSource, Split, split_by_group, split_groups
 
 _SIDES: tuple[Split, Split, Split] = ("train", "validation", "test")
 
@@ -31,29 +30,32 @@ def build_patients(recipe: Recipe, settings: PatientSettings) -> Problem:
     """Tasks by patient: whole data sets on each side, or the patients of one dealt out.
 
     Raises:
-        UserError: the data cannot be read, have no times, are of conditions, or of too few patients.
+        UserError: the data cannot be read, have no times, differ in their conditions, or are of too few patients.
     """
     if recipe.data.sets is not None:
+        if settings.validation or settings.test:
+            raise UserError(
+                "patients.validation and patients.test name patients of one data set; `data.sets` says the sides"
+            )
         read = read_sets(recipe, recipe.data.sets)
         sides = {side: [one.cases for one in those] for side, those in read.items()}
         name = ", ".join(recipe.data.sets.test)
     else:
         cases = read_cases(recipe.data)
-        sides = dict(zip(_SIDES, ([part] for part in _dealt(cases, recipe.data.split)), strict=True))
+        sides = _dealt(cases, recipe, settings)
         name = describe(cases, recipe).name
     every = [cases for side in sides.values() for cases in side]
-    classes = next((cases for cases in every if not cases.regression), None)
-    if classes is not None:
-        raise UserError(
-            f"{classes.provenance.source}: tasks by patient predict values so far, and these cases have "
-            "conditions. Leave `patients` out of the recipe for tasks by condition."
-        )
+    check_alike(every)
     known = together(sides["train"])
     transform = transform_of(known, recipe.data)
-    target = target_scale(known)
+    target = target_scale(known) if known.regression else (0.0, 1.0)
 
     def dataset(side: Split) -> MetaDataset:
-        return MetaDataset(side, list(_sources(sides[side], side, settings, transform, target)), recipe.tasks)
+        sources = [
+            PatientSource(cases, settings.history, transform, target, f"{cases.provenance.source}/{side}")
+            for cases in sides[side]
+        ]
+        return MetaDataset(side, sources, recipe.tasks)
 
     splits = MetaSplits(dataset("train"), dataset("validation"), dataset("test"))
     counts = {
@@ -62,31 +64,31 @@ def build_patients(recipe: Recipe, settings: PatientSettings) -> Problem:
     }
     return Problem(
         splits,
-        Dimensions(transform.shape, 1, 0, classification=False, gaps=with_gaps(transform)),
+        Dimensions(
+            transform.shape,
+            len(known.classes) or 1,
+            len(known.classes),
+            not known.regression,
+            gaps=with_gaps(transform),
+        ),
         described(every, name, recipe),
         SplitDescription(**counts),
-        classification=False,
+        classification=not known.regression,
         inputs=Inputs(known.modality, known.features, transform, recipe.data.bits, scans_of(recipe.data)),
     )
 
 
-def _sources(
-    side: Sequence[Cases],
-    name: Split,
-    settings: PatientSettings,
-    transform: Transform,
-    target: tuple[float, float],
-) -> Iterable[PatientSource]:
-    for cases in side:
-        yield PatientSource(cases, settings.history, transform, target, f"{cases.provenance.source}/{name}")
-
-
-def _dealt(cases: Cases, split: SplitSettings) -> list[Cases]:
-    """The cases of each side; patients are dealt out in proportion to `share`."""
-    people = np.unique(cases.patient)
-    if len(people) < 3:
-        raise UserError(f"{cases.provenance.source}: {len(people)} patients; three sides need three or more.")
-    order = np.random.default_rng(split.seed).permutation(people)
-    ends = np.round(np.cumsum(split.share) / sum(split.share) * len(people)).astype(int)
-    ends = np.clip(ends, [1, 2, 3], [len(people) - 2, len(people) - 1, len(people)])
-    return [cases.select(np.isin(cases.patient, part)) for part in np.split(order, ends[:2])]
+def _dealt(cases: Cases, recipe: Recipe, settings: PatientSettings) -> dict[Split, list[Cases]]:
+    """The cases of each side: patients are dealt out in proportion to `share`, or go where they are named for."""
+    deal = recipe.data.split
+    split = split_groups(
+        cases,
+        cases.patient,
+        deal.seed,
+        share=deal.share,
+        least=0,
+        validation=settings.validation,
+        test=settings.test,
+    )
+    parts = split_by_group(cases, cases.patient, split)
+    return {side: [part] for side, (part, _) in zip(_SIDES, parts, strict=True)}

@@ -123,6 +123,18 @@ def with_gaps(transform: Transform) -> bool:
     return isinstance(transform, GapTransform)
 
 
+def check_alike(every: Sequence[Cases]) -> None:
+    """Raises `UserError` unless all have the same classes, as tasks by patient or by group need."""
+    first = every[0]
+    other = next((cases for cases in every if cases.classes != first.classes), None)
+    if other is not None:
+        raise UserError(
+            f"{other.provenance.source}: its classes are {list(other.classes)[:6]}, those of "
+            f"{first.provenance.source} {list(first.classes)[:6]}. Tasks by patient or by group need the same "
+            "in all; leave `patients` and `groups` out of the recipe for tasks by condition."
+        )
+
+
 def together(parts: Sequence[Cases]) -> Cases:
     """All meta-training cases as one, for what is fitted on them."""
     first = parts[0]

@@ -159,9 +159,12 @@ class PatientSettings(_Part):
     Args:
         history: the least and the most time before the boundary that support cases are drawn from in training, in
             the unit of the data's times: minutes for glucose, seconds for heartbeats, else as in the file.
+        validation, test: patients to hold out by name; by default they are dealt out as `data.split` says.
     """
 
     history: tuple[_Share, _Share]
+    validation: tuple[str, ...] = ()
+    test: tuple[str, ...] = ()
 
 
 class GroupSettings(_Part):

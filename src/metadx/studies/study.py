@@ -20,7 +20,7 @@ from metadx.studies.exam import Plan, Progress
 from metadx.studies.problem import Problem, feasible
 from metadx.studies.recipe import EvaluationSettings, Recipe
 from metadx.studies.runs import Run, fingerprints
-from metadx.tasks import ConditionSource, GroupSource
+from metadx.tasks import ConditionSource, GroupSource, PatientSource
 from metadx.tasks.source import bounds
 from metadx.training import Checkpointer, Listener, Trained, feed_for, progress_bar, train
 
@@ -99,8 +99,9 @@ def plan_for(settings: EvaluationSettings, problem: Problem, trained: int) -> Pl
 
 def _ways(problem: Problem, trained: int, shots: int) -> int:
     """The ways of the training, or as many as there are held-out conditions with enough cases; all classes where
-    tasks are by group."""
-    if any(isinstance(s, GroupSource) for s in problem.splits.test.sources()):
+    tasks are by patient or by group."""
+    fixed = any(isinstance(s, PatientSource | GroupSource) for s in problem.splits.test.sources())
+    if fixed and problem.classification:
         return problem.dimensions.outputs
     sources = [s for s in problem.splits.test.sources() if isinstance(s, ConditionSource)]
     enough = (max(len(s.eligible(k)) for s in sources) for k in (shots, 1) if sources)

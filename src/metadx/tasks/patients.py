@@ -96,7 +96,8 @@ class PatientSource:
         return torch.from_numpy(self.transform(self.cases.x[index]))
 
     def draw(self, rng: np.random.Generator, shape: Shape) -> PatientEpisode:
-        """A patient and an origin drawn at random, with up to `shots` support and `query` query cases a class."""
+        """A patient and an origin drawn at random, with up to `shots` support and `query` query cases as they come:
+        how common a condition is, is part of what is known of a patient."""
         patient = self._able[rng.integers(len(self._able))]
         origin, history = rng.choice(self._origins[patient]), np.exp(rng.uniform(*np.log(self.history)))
         support, query = self._split(self._rows[patient], float(origin), float(history))
@@ -184,10 +185,8 @@ class PatientSource:
         return boundaries
 
     def _some(self, rng: np.random.Generator, rows: NDArray[np.int64], most: int) -> tuple[int, ...]:
-        """Up to `most` of the rows, of every class where there are classes, in the order of time."""
-        label = self.cases.y[rows] if self.classification else np.zeros(len(rows), dtype=np.int64)
-        kept = [rng.permutation(rows[label == c])[:most] for c in np.unique(label)]
-        chosen = np.concatenate(kept)
+        """Up to `most` of the rows, in the order of time."""
+        chosen = rng.permutation(rows)[:most]
         return tuple(chosen[np.lexsort((chosen, self._time[chosen]))].tolist())
 
 

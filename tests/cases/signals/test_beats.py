@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from metadx.cases import load
-from metadx.cases.signals import AAMI_MAPPINGS, BeatWindow, read_beats
+from metadx.cases import entry, load
+from metadx.cases.signals import AAMI_MAPPINGS, DS1, DS2, BeatWindow, read_beats
 from metadx.errors import UserError
 
 wfdb = pytest.importorskip("wfdb")
@@ -164,12 +164,26 @@ def test_mit_bih_has_its_published_beats() -> None:
     cases = load("mitdb")
     assert cases.counts() == {"N": 90_631, "S": 2_781, "V": 7_236, "F": 803, "Q": 8_043}
     assert len(set(cases.patient)) == 47
+    of = np.array([name.partition("@")[0] for name in cases.name])  # type: ignore[union-attr]
+    assert (np.isin(of, DS1).sum(), np.isin(of, DS2).sum()) == (51_021, 49_712)
     folder = Path(os.environ["METADX_DATA"]) / "signals" / "mitdb"
     record, annotation = wfdb.rdrecord(str(folder / "100")), wfdb.rdann(str(folder / "100"), "atr")
-    mine = cases.select(np.char.startswith(cases.name.astype(str), "100@"))  # type: ignore[union-attr]
+    mine = cases.select(of == "100")
     beats = np.array([symbol in AAMI_MAPPINGS["aami"] for symbol in annotation.symbol])
     assert np.allclose(mine.time, annotation.sample[beats] / 360)  # type: ignore[arg-type]
+    symbols = [AAMI_MAPPINGS["aami"][symbol] for symbol in np.array(annotation.symbol)[beats]]
+    assert [mine.classes[y] for y in mine.y] == symbols
     at = annotation.sample[beats][100]
     window = record.p_signal[at - 126 : at + 162, 0]
     halved = (window[:-1] + window[1:])[::2] / 2 - np.median(window)
     assert np.abs(mine.x[100, 0, : len(halved)] - halved).max() < 0.2
+
+
+@pytest.mark.skipif("METADX_DATA" not in os.environ, reason="MIT-BIH is not on this machine (METADX_DATA)")
+def test_the_inter_patient_protocol_shares_nobody() -> None:
+    cases = load("mitdb_dechazal")
+    assert len(cases) == entry("mitdb_dechazal").cases
+    assert set(cases.patient) == {*DS1, *DS2} - {"201"}
+    assert np.isin(cases.patient, DS2).sum() == 49_712
+    assert not {*DS1} & {*DS2}
+    assert len(DS1) == len(DS2) == 22

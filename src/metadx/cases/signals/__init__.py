@@ -1,6 +1,6 @@
 """Patient time series: heartbeats of WFDB recordings, glucose, visits, ICU stays, UCR files, series in CSV."""
 
-from metadx.cases.signals.aami import AAMI_CLASSES, AAMI_MAPPINGS
+from metadx.cases.signals.aami import AAMI_CLASSES, AAMI_MAPPINGS, DS1, DS2
 from metadx.cases.signals.beats import BeatWindow, read_beats
 from metadx.cases.signals.glucose import holds_glucose, read_glucose
 from metadx.cases.signals.icu import read_icu
@@ -16,6 +16,8 @@ from metadx.cases.signals.visits import read_visits
 __all__ = [
     "AAMI_CLASSES",
     "AAMI_MAPPINGS",
+    "DS1",
+    "DS2",
     "ICU_TYPES",
     "RHYTHM",
     "SUMMARIES",
