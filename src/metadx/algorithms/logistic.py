@@ -6,14 +6,16 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, final
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from metadx.algorithms.algorithm import Algorithm, Update, nothing_to_learn
 from metadx.algorithms.checks import positive
 from metadx.algorithms.dual import DualFit, fit_newton, predict_dual
 from metadx.algorithms.losses import CROSS_ENTROPY, Loss
+from metadx.algorithms.primal import fit_primal, primal_is_smaller
 from metadx.learners import Reference, Tensors
-from metadx.tasks import Examples
+from metadx.tasks import Examples, present
 
 
 class Regression(NamedTuple):
@@ -21,7 +23,7 @@ class Regression(NamedTuple):
 
     Args:
         dual: the fitted coefficients.
-        rows: scaled support features, shape (cases, features).
+        rows: scaled support features, shape (cases, features); unit vectors where the weights were fitted themselves.
         mean: of the support features, shape (features,).
         scale: their overall deviation, one number.
     """
@@ -48,7 +50,19 @@ def fit_logistic(features: Tensor, support: Examples, c: float) -> Regression:
     mean = (flat * weight).sum(0) / count
     scale = (((flat - mean).square() * weight).sum() / (count * flat.shape[-1]) + 1e-12).sqrt()
     rows = (flat - mean) / scale * weight
+    if primal_is_smaller(len(rows), rows.shape[-1], double.y.shape[-1]):
+        ones = double.mask.unsqueeze(-1)
+        return Regression(*_of_weights(fit_primal(torch.cat([rows, ones], -1), double, 1 / c), double), mean, scale)
     return Regression(fit_newton(rows @ rows.mT + 1, double, 1 / c), rows, mean, scale)
+
+
+def _of_weights(weights: Tensor, support: Examples) -> tuple[DualFit, Tensor]:
+    """Weights, the intercept's last, as a regression on unit vectors and a zero."""
+    width = len(weights) - 1
+    coefficients = torch.cat([weights[:-1], weights[-1:] - weights[:-1].sum(0)])
+    ways = present(support)[None].expand(width + 1, -1)
+    shown = Examples(weights.new_zeros((width + 1, 0)), ways.clone(), weights.new_ones(width + 1))
+    return DualFit(coefficients, shown), torch.eye(width + 1, width, dtype=weights.dtype, device=weights.device)
 
 
 def predict_logistic(model: Regression, features: Tensor) -> Tensor:

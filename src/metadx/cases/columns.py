@@ -32,7 +32,7 @@ def numbers(cells: NDArray[np.object_], what: str) -> NDArray[np.float64]:
     Raises:
         UserError: a cell is no number, or infinite; names its row.
     """
-    value = {cell: _number(cell) for cell in set(cells)}
+    value = {cell: number_or_none(cell) for cell in set(cells)}
     missing = is_missing(cells)
     wrong = {
         cell for cell in set(cells[~missing]) if value[cell] is None or not np.isfinite(value[cell] or 0.0)
@@ -124,7 +124,7 @@ def _is_text(cells: NDArray[np.object_], what: str) -> bool:
     known = cells[~is_missing(cells)]
     if len(known) == 0:
         raise UserError(f"{what} is empty in every row. Remove it.")
-    words = {cell for cell in set(known) if _number(cell) is None}
+    words = {cell for cell in set(known) if number_or_none(cell) is None}
     unparsed = [cell for cell in known if cell in words]
     if 2 * len(unparsed) <= len(known):
         return False
@@ -137,7 +137,7 @@ def _is_text(cells: NDArray[np.object_], what: str) -> bool:
     return True
 
 
-def _number(cell: str) -> float | None:
+def number_or_none(cell: str) -> float | None:
     """The cell as a number written in digits, or inf; None for text, also where `float` would be lenient."""
     try:
         return None if "_" in cell else float(cell)

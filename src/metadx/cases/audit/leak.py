@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from metadx.cases.cases import Cases
-from metadx.cases.patients import VOUCHED
+from metadx.cases.patients import ASSUMED, VOUCHED
 
 Kind = Literal["duplicate", "near-duplicate", "two ids", "label conflict", "give-away", "split"]
 Severity = Literal["serious", "notice"]
@@ -62,8 +62,8 @@ def case_name(cases: Cases, number: int) -> str:
 
 
 def declared(cases: Cases) -> bool:
-    """Whether the data say whose each case is, rather than somebody having vouched for them."""
-    return VOUCHED not in cases.provenance.notes
+    """Whether the data say whose each case is, rather than somebody having vouched or assumed it."""
+    return not {VOUCHED, ASSUMED} & {*cases.provenance.notes}
 
 
 def some(words: Sequence[str], most: int = 4) -> str:

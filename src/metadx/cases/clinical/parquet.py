@@ -44,7 +44,7 @@ def read_parquet(
         UserError: pyarrow is not installed; the file, a column, a label, a patient or a value cannot be used.
     """
     file = Path(path)
-    table = _table(file)
+    table = parquet_table(file)
     names = table.column_names
     if len(set(names)) < len(names):
         raise UserError(f"{file}: two columns have the same name. Rename one.")
@@ -75,7 +75,8 @@ def read_parquet(
     )
 
 
-def _table(path: Path) -> Any:
+def parquet_table(path: Path) -> Any:
+    """The table of a Parquet file; raises `UserError` as `read_parquet`."""
     try:
         import pyarrow
         import pyarrow.parquet

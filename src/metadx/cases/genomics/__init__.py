@@ -1,7 +1,7 @@
 """Genomics: expression studies, single cells, variants and windows of DNA."""
 
 from metadx.cases.genomics.alleles import Allele
-from metadx.cases.genomics.anndata import read_anndata
+from metadx.cases.genomics.anndata import read_anndata, read_obs
 from metadx.cases.genomics.clinvar import AGREE, DISAGREE, read_clinvar_conflicting
 from metadx.cases.genomics.expression import read_expression, read_studies
 from metadx.cases.genomics.saturation import read_saturation
@@ -20,6 +20,7 @@ __all__ = [
     "one_hot",
     "parse_vcf",
     "read_anndata",
+    "read_obs",
     "read_clinvar_conflicting",
     "read_expression",
     "read_genotypes",

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from metadx.cases.cases import Cases, Provenance
-from metadx.cases.genomics.apart import read_apart
+from metadx.cases.genomics.apart import obs_apart, read_apart
 from metadx.cases.genomics.container import is_hdf5
 from metadx.cases.genomics.genes import Duplicates, unique_genes
-from metadx.cases.genomics.parts import read_parts
+from metadx.cases.genomics.parts import obs_cells, read_parts
 from metadx.cases.labels import number_classes
 from metadx.cases.patients import VOUCHED, vouched
 from metadx.cases.textfile import sha256_of
@@ -77,3 +77,13 @@ def read_anndata(
         site=text[site] if site else None,
         features=tuple(genes),
     )
+
+
+def read_obs(path: str | Path) -> dict[str, list[str]]:
+    """The columns of `obs` as text, "" where a cell is missing; needs `pip install 'metadx[genomics]'`.
+
+    Raises:
+        UserError: as `read_anndata`.
+    """
+    file = Path(path)
+    return obs_apart(file) if is_hdf5(file) else obs_cells(file)

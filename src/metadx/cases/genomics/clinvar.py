@@ -68,7 +68,9 @@ FEATURES = (
 
 MAX_VARIANTS = 2_000_000
 
-_NEEDED = ("CHROM", "POS", "REF", "ALT", "CLASS", "SYMBOL", "Consequence", "EXON", *NUMBERS, *WORDS)
+NEEDED = ("CHROM", "POS", "REF", "ALT", "CLASS", "SYMBOL", "Consequence", "EXON", *NUMBERS, *WORDS)
+"""The columns that `read_clinvar_conflicting` needs."""
+
 _PLACE = re.compile(r"^\??-?(\d+)")
 
 
@@ -132,12 +134,12 @@ def _rows(lines: Iterator[str], path: Path) -> Iterator[dict[str, str]]:
     reader = csv.reader(lines, strict=True)
     try:
         header = next(reader, [])
-        missing = [name for name in _NEEDED if name not in header]
+        missing = [name for name in NEEDED if name not in header]
         if missing:
             raise UserError(
                 f"{path}: no column {', '.join(missing[:6])}. Is this clinvar_conflicting.csv, with its header?"
             )
-        where = [(name, header.index(name)) for name in _NEEDED]
+        where = [(name, header.index(name)) for name in NEEDED]
         for number, row in enumerate(reader, start=1):
             if not row:
                 continue

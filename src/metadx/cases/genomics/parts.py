@@ -55,6 +55,16 @@ def read_parts(path: Path, obs: Sequence[str], layer: str | None) -> Parts:
     return Parts(x, where, tuple(genes), text, done)
 
 
+def obs_cells(path: Path) -> dict[str, list[str]]:
+    """Every column of `obs` as text, "" where a cell is missing, read in this process.
+
+    Raises:
+        UserError: whatever `read_anndata` refuses of the container or its `obs`.
+    """
+    with open_container(path) as root:
+        return {name: _cells(root, name, path) for name in _columns(root, "obs", path)}
+
+
 def _element(root: Any, where: str, path: Path) -> Any:
     """An element of the container as anndata reads it, once its size was checked."""
     from anndata.io import read_elem
@@ -80,13 +90,15 @@ def _index(root: Any, table: str, path: Path) -> list[str]:
     return found
 
 
-def _text(root: Any, name: str, path: Path) -> NDArray[np.str_]:
+def _cells(root: Any, name: str, path: Path) -> list[str]:
     import pandas
 
     column = pandas.Series(_element(root, f"obs/{name}", path))
-    cells = [
-        "" if missing else str(cell).strip() for cell, missing in zip(column, column.isna(), strict=True)
-    ]
+    return ["" if missing else str(cell).strip() for cell, missing in zip(column, column.isna(), strict=True)]
+
+
+def _text(root: Any, name: str, path: Path) -> NDArray[np.str_]:
+    cells = _cells(root, name, path)
     without = [at for at, cell in enumerate(cells) if cell.lower() in MISSING]
     if without:
         raise UserError(
