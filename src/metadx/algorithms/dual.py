@@ -117,7 +117,8 @@ def _shortened(
     real = support.mask.unsqueeze(-1)
     tried = [(new, ahead), *((old + t * (new - old), logits + t * (ahead - logits)) for t in _SHORTER)]
     losses = [
-        (torch.logsumexp(z + closed, -1) * support.mask - (z * support.y * real).sum(-1)).sum() + (a * z).sum() / 2
+        (torch.logsumexp(z + closed, -1) * support.mask - (z * support.y * real).sum(-1)).sum()
+        + (a * z).sum() / 2
         for a, z in tried
     ]
     best = torch.stack(losses).argmin()

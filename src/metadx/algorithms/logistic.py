@@ -23,7 +23,7 @@ class Regression(NamedTuple):
 
     Args:
         dual: the fitted coefficients.
-        rows: scaled support features, shape (cases, features); unit vectors where the weights were fitted themselves.
+        rows: scaled support features, shape (cases, features); unit vectors where the weights were fitted.
         mean: of the support features, shape (features,).
         scale: their overall deviation, one number.
     """
@@ -52,7 +52,9 @@ def fit_logistic(features: Tensor, support: Examples, c: float) -> Regression:
     rows = (flat - mean) / scale * weight
     if primal_is_smaller(len(rows), rows.shape[-1], double.y.shape[-1]):
         ones = double.mask.unsqueeze(-1)
-        return Regression(*_of_weights(fit_primal(torch.cat([rows, ones], -1), double, 1 / c), double), mean, scale)
+        return Regression(
+            *_of_weights(fit_primal(torch.cat([rows, ones], -1), double, 1 / c), double), mean, scale
+        )
     return Regression(fit_newton(rows @ rows.mT + 1, double, 1 / c), rows, mean, scale)
 
 
@@ -62,7 +64,9 @@ def _of_weights(weights: Tensor, support: Examples) -> tuple[DualFit, Tensor]:
     coefficients = torch.cat([weights[:-1], weights[-1:] - weights[:-1].sum(0)])
     ways = present(support)[None].expand(width + 1, -1)
     shown = Examples(weights.new_zeros((width + 1, 0)), ways.clone(), weights.new_ones(width + 1))
-    return DualFit(coefficients, shown), torch.eye(width + 1, width, dtype=weights.dtype, device=weights.device)
+    return DualFit(coefficients, shown), torch.eye(
+        width + 1, width, dtype=weights.dtype, device=weights.device
+    )
 
 
 def predict_logistic(model: Regression, features: Tensor) -> Tensor:

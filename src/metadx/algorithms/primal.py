@@ -1,4 +1,4 @@
-"""Multinomial logistic regression by its weights: with many cases and few features the primal is the small problem."""
+"""Multinomial logistic regression by its weights: with many cases and few features that is the small problem."""
 
 from __future__ import annotations
 
@@ -35,9 +35,12 @@ def fit_primal(rows: Tensor, support: Examples, precision: float, steps: int = 1
         p = torch.softmax(rows @ weights + closed, -1) * real
         gradient = rows.mT @ (p - support.y * real) + precision * weights
         outer = torch.einsum("nk,nf,ng->kfg", p, rows, rows)
-        cross = torch.einsum("nkf,nlg->kflg", p.unsqueeze(-1) * rows.unsqueeze(1), p.unsqueeze(-1) * rows.unsqueeze(1))
+        cross = torch.einsum(
+            "nkf,nlg->kflg", p.unsqueeze(-1) * rows.unsqueeze(1), p.unsqueeze(-1) * rows.unsqueeze(1)
+        )
         curvature = -cross.reshape(features * ways, features * ways)
-        curvature = curvature + torch.block_diag(*outer) + precision * eye
+        blocks: Tensor = torch.block_diag(*outer)  # type: ignore[no-untyped-call]
+        curvature = curvature + blocks + precision * eye
         step = torch.linalg.solve(curvature, gradient.mT.reshape(-1)).reshape(ways, features).mT
         tried = torch.stack([weights - length * step for length in _LENGTHS])
         logits = rows @ tried + closed

@@ -14,7 +14,9 @@ from metadx.errors import UserError
 VOUCHED = f"No patient ids: whoever loaded these cases said that {EVERY_CASE_ITS_OWN_PATIENT}."
 """The note that every report of vouched-for cases repeats."""
 
-ASSUMED = f"No patient ids: it is assumed that {EVERY_CASE_ITS_OWN_PATIENT}. If not, the figures are too good."
+ASSUMED = (
+    f"No patient ids: it is assumed that {EVERY_CASE_ITS_OWN_PATIENT}. If not, the figures are too good."
+)
 """The note of cases of which nobody said whose they are."""
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import typer
 
 from metadx import __version__
-from metadx.cli import adapt, audit, compare, data, demo, diagnose, evaluate, plan, report, train
+from metadx.cli import adapt, audit, compare, data, demo, diagnose, evaluate, plan, report, study, train
 from metadx.cli.exits import Commands, run_program
 
 app = typer.Typer(
@@ -17,9 +17,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     help="Learn to diagnose from a handful of labelled cases, and say honestly how far to trust it.",
-    epilog="Examples: [bold]metadx demo[/bold] · metadx data list · metadx train recipe.yaml --out runs/a",
+    epilog=(
+        "Examples: [bold]metadx demo[/bold] · metadx study patients.csv · metadx data list · metadx train "
+        "recipe.yaml --out runs/a"
+    ),
 )
 app.command("demo", epilog=demo.EXAMPLES)(demo.demo)
+app.command("study", epilog=study.EXAMPLES)(study.study)
 app.add_typer(data.app, name="data")
 app.command("audit", epilog=audit.EXAMPLES)(audit.audit)
 app.command("train", epilog=train.EXAMPLES)(train.train)

@@ -68,3 +68,27 @@ def methods_bar(console: Console, methods: int) -> Iterator[Callable[[str, str, 
                 bar.advance(every)
 
         yield report
+
+
+@contextmanager
+def study_bar(console: Console, quiet: bool) -> Iterator[Callable[[str, float, float], None]]:
+    """A bar over the stage at hand, with the time left in it and the time since the study began."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeRemainingColumn(),
+        TextColumn("left ·"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, transient=True, disable=quiet) as bar:
+        rows: dict[str, TaskID] = {}
+
+        def report(what: str, done: float, total: float) -> None:
+            if what not in rows:
+                for row in rows.values():
+                    bar.update(row, visible=False)
+                rows[what] = bar.add_task(what, total=total)
+            bar.update(rows[what], completed=done, total=total)
+
+        yield report

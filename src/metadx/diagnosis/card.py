@@ -46,7 +46,7 @@ def write_card(
         rows = [(name, str(n)) for name, n in about.conditions.items()]
         parts.append(_table(("Meta-training condition", "Cases"), rows))
     parts += [f"- {note}" for note in about.notes]
-    parts.append("## How it did on conditions it had never seen")
+    parts.append(f"## How it did on {about.unseen} it had never seen")
     parts += [f"- {line}" for line in about.evaluation] or [
         "Not evaluated. Run `metadx evaluate` on the run first."
     ]

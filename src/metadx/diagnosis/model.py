@@ -69,7 +69,8 @@ class About(BaseModel):
         data, source, licence: what it was meta-trained on.
         conditions: meta-training conditions with their number of cases.
         notes: sentences about the data that every card repeats.
-        evaluation: lines on how it did on conditions it had never seen, with their protocol.
+        evaluation: lines on how it did on what it had never seen, with their protocol.
+        unseen: what that was.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -81,6 +82,7 @@ class About(BaseModel):
     conditions: Mapping[str, int] = {}
     notes: tuple[str, ...] = ()
     evaluation: tuple[str, ...] = ()
+    unseen: str = "conditions"
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,6 +10,7 @@ from metadx.evaluation.metrics import (
     macro_auroc,
     regression_metrics,
 )
+from metadx.evaluation.own import Chosen, Part, StudyResult, Warned, Written
 from metadx.evaluation.paired import Scores, best, difference, evaluate
 from metadx.evaluation.predictor import Predictor, from_estimator
 from metadx.evaluation.result import (
@@ -28,6 +29,7 @@ __all__ = [
     "HIGHER_IS_BETTER",
     "TITLES",
     "CalibrationBin",
+    "Chosen",
     "ConditionScore",
     "DataDescription",
     "Difference",
@@ -37,11 +39,15 @@ __all__ = [
     "Interval",
     "Method",
     "Outlook",
+    "Part",
     "Predictor",
     "Protocol",
     "Score",
     "Scores",
     "SplitDescription",
+    "StudyResult",
+    "Warned",
+    "Written",
     "adaptive_ece",
     "best",
     "bootstrap_interval",

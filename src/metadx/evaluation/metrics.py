@@ -16,6 +16,7 @@ HIGHER_IS_BETTER = {
     "auroc": True,
     "f1": True,
     "brier": False,
+    "log_loss": False,
     "ece": False,
     "rmse": False,
     "mae": False,
@@ -27,6 +28,7 @@ TITLES = {
     "auroc": "Macro AUROC",
     "f1": "Macro F1",
     "brier": "Brier score",
+    "log_loss": "Log loss",
     "ece": "Calibration error (adaptive ECE)",
     "rmse": "Root mean squared error",
     "mae": "Mean absolute error",
@@ -57,6 +59,11 @@ def classification_metrics(probability: Array, label: Array) -> dict[str, float]
         "f1": float(f1.mean()),
         "brier": float(((probability - onehot) ** 2).sum(1).mean()),
     }
+
+
+def log_loss(probability: Array, label: Array) -> float:
+    """Mean negative logarithm of the probability of the true way; a probability below 1e-6 counts as that."""
+    return float(-np.log(np.maximum(probability[np.arange(len(label)), label], 1e-6)).mean())
 
 
 def regression_metrics(value: Array, truth: Array) -> dict[str, float]:

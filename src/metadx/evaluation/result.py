@@ -5,11 +5,13 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict
 
 
-class _Plain(BaseModel):
+class Plain(BaseModel):
+    """Data that changes nothing and holds nothing unknown."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="null")
 
 
-class DataDescription(_Plain):
+class DataDescription(Plain):
     """What was evaluated on; `notes` are sentences that every report repeats."""
 
     name: str
@@ -22,7 +24,7 @@ class DataDescription(_Plain):
     notes: tuple[str, ...] = ()
 
 
-class SplitDescription(_Plain):
+class SplitDescription(Plain):
     """Conditions of each split with their number of cases, and those that had to be left out with the reason."""
 
     train: dict[str, int]
@@ -31,7 +33,7 @@ class SplitDescription(_Plain):
     left_out: dict[str, str] = {}
 
 
-class Protocol(_Plain):
+class Protocol(Plain):
     """How episodes were drawn and where they ran.
 
     Args:
@@ -52,7 +54,7 @@ class Protocol(_Plain):
     seconds: float
 
 
-class Method(_Plain):
+class Method(Plain):
     """A method, in words.
 
     Args:
@@ -68,7 +70,7 @@ class Method(_Plain):
     settings: dict[int, dict[str, float | int | str | None]] = {}
 
 
-class Score(_Plain):
+class Score(Plain):
     """One metric of one method at one number of shots: mean, 95 % interval, number of episodes."""
 
     method: str
@@ -80,7 +82,7 @@ class Score(_Plain):
     n: int
 
 
-class Difference(_Plain):
+class Difference(Plain):
     """How much better `method` is than `against` on the same episodes; above 0 is better."""
 
     method: str
@@ -93,7 +95,7 @@ class Difference(_Plain):
     n: int
 
 
-class ConditionScore(_Plain):
+class ConditionScore(Plain):
     """Of `total` query cases of a condition over all episodes, how many were diagnosed right."""
 
     method: str
@@ -103,7 +105,7 @@ class ConditionScore(_Plain):
     total: int
 
 
-class CalibrationBin(_Plain):
+class CalibrationBin(Plain):
     """Cases of similar confidence: their mean confidence and how often they were right."""
 
     method: str
@@ -113,7 +115,7 @@ class CalibrationBin(_Plain):
     cases: int
 
 
-class EvaluationResult(_Plain):
+class EvaluationResult(Plain):
     """Everything an evaluation found.
 
     Args:

@@ -22,6 +22,10 @@ _MEANING = {
     "auroc": "how well cases of a condition rank above the others; 1 is perfect, 0.5 is guessing",
     "f1": "balance between missing a condition and calling it too often; 1 is perfect",
     "brier": "squared distance between the stated probabilities and the truth, from 0 (perfect) to 2",
+    "log_loss": (
+        "how surprising the truth was to the stated probabilities; 0 is perfect, and certainty that "
+        "is wrong costs most"
+    ),
     "ece": "mean gap between how sure a method was and how often it was right; 0 is perfect",
     "rmse": "typical size of the error in the units of the target; large errors count more",
     "mae": "mean size of the error in the units of the target",

@@ -7,9 +7,17 @@ from metadx.studies.demo import DEMO_METHODS, run_demo
 from metadx.studies.diagnosing import adapt_run, load_model, model_of, refuse_odd_units
 from metadx.studies.exam import Exam, Outcome, Plan, Progress, draw_exam, sit
 from metadx.studies.hardware import hardware
+from metadx.studies.own.job import StudySettings, run_study
 from metadx.studies.planning import plan_run
 from metadx.studies.problem import Problem
-from metadx.studies.recipe import EvaluationSettings, Recipe, parse_evaluation, parse_recipe, read_recipe
+from metadx.studies.recipe import (
+    ColumnSettings,
+    EvaluationSettings,
+    Recipe,
+    parse_evaluation,
+    parse_recipe,
+    read_recipe,
+)
 from metadx.studies.runner import resume_run, train_recipe
 from metadx.studies.runs import Run, load_run
 from metadx.studies.several import compare_runs
@@ -17,6 +25,7 @@ from metadx.studies.study import evaluate_run
 
 __all__ = [
     "DEMO_METHODS",
+    "ColumnSettings",
     "Contender",
     "EvaluationSettings",
     "Exam",
@@ -26,6 +35,7 @@ __all__ = [
     "Progress",
     "Recipe",
     "Run",
+    "StudySettings",
     "Tuned",
     "adapt_run",
     "build_problem",
@@ -45,6 +55,7 @@ __all__ = [
     "refuse_odd_units",
     "resume_run",
     "run_demo",
+    "run_study",
     "sit",
     "train_recipe",
     "tune",

@@ -24,6 +24,7 @@ from metadx.tasks import (
     Split,
     TaskSource,
     augmentation,
+    split_by_name,
     split_cases,
     split_conditions,
 )
@@ -49,7 +50,10 @@ def build_problem(recipe: Recipe) -> Problem:
     parts, controls = rules_for(recipe.data, cases)
     counts = {name: n for name, n in cases.counts().items() if name not in controls}
     s = recipe.data.split
-    split = split_conditions(counts, s.seed, parts=parts, share=s.share, large=s.large, least=s.least)
+    if s.test:
+        split = split_by_name(counts, s.validation, s.test, least=s.least)
+    else:
+        split = split_conditions(counts, s.seed, parts=parts, share=s.share, large=s.large, least=s.least)
     sides = split_cases(cases, split)
     background = _background(cases, (*split.train, *controls), sides)
     transform = transform_of(background, recipe.data)

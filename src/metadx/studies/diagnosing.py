@@ -107,7 +107,7 @@ def refuse_odd_units(inputs: Inputs, cases: Observations, path: Path) -> None:
 def _about(run: Run) -> About:
     """What the card says of a run; of files of one's own the name alone, not the folders they lie in."""
     recipe, data = run.recipe, run.summary["data"]
-    own = recipe.data.csv or recipe.data.folder
+    own = recipe.data.csv or recipe.data.folder or recipe.data.own
     name = own.name if own else data["name"]
     return About(
         title=recipe.title or f"{TITLES[recipe.algorithm.name]} on {name}",

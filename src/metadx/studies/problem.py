@@ -22,6 +22,7 @@ from metadx.cases import (
     read_files,
     rotations,
 )
+from metadx.cases.own import Asked, Own, Pictures, read_own
 from metadx.cases.signals import read_series
 from metadx.errors import UserError
 from metadx.evaluation import DataDescription, SplitDescription
@@ -35,6 +36,8 @@ from metadx.tasks import (
     Shape,
 )
 from metadx.tasks.source import bounds
+
+_SIDE = 64
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,8 @@ def read_cases(data: DataSettings) -> Cases:
 
 
 def _read(data: DataSettings) -> Cases:
+    if data.own is not None:
+        return read_whatever(data).cases
     own = data.csv or data.folder
     if data.series is not None:
         if own is None:
@@ -97,6 +102,14 @@ def _read(data: DataSettings) -> Cases:
 def scans_of(data: DataSettings) -> Scans | None:
     """What of scans becomes cases, if the recipe says so."""
     return None if data.scans is None else data.scans.scans()
+
+
+def read_whatever(data: DataSettings) -> Own:
+    """The cases of a file or folder of one's own, and what was found out about them."""
+    assert data.own is not None
+    size = data.size[0] if isinstance(data.size, tuple) else data.size
+    pictures = Pictures(size or _SIDE, data.channels, data.patient_pattern)
+    return read_own(data.own, Asked(**data.columns.model_dump()), pictures)
 
 
 def transform_of(cases: Cases, data: DataSettings, sets: Sequence[Cases] = ()) -> Transform:
@@ -177,7 +190,7 @@ def describe(cases: Cases, recipe: Recipe) -> DataDescription:
     """The data in the report's words."""
     origin = cases.provenance
     return DataDescription(
-        name=recipe.data.name or str(recipe.data.csv or recipe.data.folder),
+        name=recipe.data.name or str(recipe.data.csv or recipe.data.folder or recipe.data.own),
         source=origin.source,
         licence=origin.licence,
         cases=len(cases),

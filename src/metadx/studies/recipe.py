@@ -24,12 +24,38 @@ _Share = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class SplitSettings(_Part):
-    """How conditions are dealt out; see `metadx.tasks.split_conditions`."""
+    """How conditions are dealt out; see `metadx.tasks.split_conditions`.
+
+    Args:
+        validation, test: conditions (or patients, where they are the tasks) to hold out by name; all others are
+            learned from. By default they are dealt out.
+    """
 
     seed: int = Field(0, ge=0)
     share: tuple[_Share, _Share, _Share] = (3, 1, 1)
     large: int = Field(25, ge=1)
     least: int = Field(4, ge=2)
+    validation: tuple[str, ...] = ()
+    test: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> SplitSettings:
+        if bool(self.validation) != bool(self.test):
+            raise ValueError("name both `validation` and `test`, or neither")
+        twice = next((name for name in self.validation if name in self.test), None)
+        if twice is not None:
+            raise ValueError(f"'{twice}' is named for validation and for test")
+        return self
+
+
+class ColumnSettings(_Part):
+    """What columns of a file of one's own mean; what is not said is found out. See `metadx.cases.own.Asked`."""
+
+    label: str | None = None
+    patient: str | None = None
+    site: str | None = None
+    time: str | None = None
+    drop: tuple[str, ...] = ()
 
 
 class SetsSettings(_Part):
@@ -91,14 +117,16 @@ class ScanSettings(_Part):
 
 
 class DataSettings(_Part):
-    """Where cases come from: exactly one of the first five.
+    """Where cases come from: exactly one of the first six.
 
     Args:
         name: a data set of the catalogue.
         csv: a CSV manifest, or another file: a MedMNIST or packed .npz archive.
         folder: class folders of pictures or scans, or a MedIMeta folder.
+        own: a file or folder of any kind; what it is, is found out as `metadx study` does.
         function: a family of functions; "sinusoid".
         sets: several data sets, whole ones on each side.
+        columns: what columns of `own` mean, as far as that is not to be found out.
         patients: the words that vouch for data without patient ids.
         patient_pattern: finds the patient in a file name of class folders; a regular expression with one group.
         size: side, or [height, width], that pictures are resized to, in pixels; of volumes the side of a cube, or
@@ -124,8 +152,10 @@ class DataSettings(_Part):
     name: str | None = None
     csv: Path | None = None
     folder: Path | None = None
+    own: Path | None = None
     function: Literal["sinusoid"] | None = None
     sets: SetsSettings | None = None
+    columns: ColumnSettings = ColumnSettings()
     patients: str | None = None
     patient_pattern: str | None = None
     size: int | tuple[int, int] | tuple[int, int, int] | None = None
@@ -146,7 +176,7 @@ class DataSettings(_Part):
 
     @model_validator(mode="after")
     def _exactly_one(self) -> DataSettings:
-        kinds = ("name", "csv", "folder", "function", "sets")
+        kinds = ("name", "csv", "folder", "own", "function", "sets")
         given = [k for k in kinds if getattr(self, k) is not None]
         if len(given) != 1:
             raise ValueError(f"give exactly one of {', '.join(kinds)}; found {given or 'none'}")
@@ -273,7 +303,7 @@ def read_recipe(path: Path) -> Recipe:
     recipe = parse_recipe(content, str(path))
     here = path.resolve().parent
     found: dict[str, Any] = {
-        k: here / v for k in ("csv", "folder") if (v := getattr(recipe.data, k)) is not None
+        k: here / v for k in ("csv", "folder", "own") if (v := getattr(recipe.data, k)) is not None
     }
     if recipe.data.sets is not None:
         found["sets"] = recipe.data.sets.beside(here)

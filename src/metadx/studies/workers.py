@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -85,6 +86,9 @@ def _until_done(futures: Sequence[Future[Any]], messages: Any, watch: Callable[.
 def _prepare(messages: Any) -> None:
     global _messages
     _messages = messages
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Ctrl-C reaches every process; the first one ends the others
     torch.set_num_threads(1)
     threadpool_limits(1)
 

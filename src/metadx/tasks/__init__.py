@@ -11,7 +11,7 @@ from metadx.tasks.permuted import PermutedEpisode, PermutedSource
 from metadx.tasks.regions import RegionEpisode, RegionSource
 from metadx.tasks.sinusoid import SinusoidEpisode, SinusoidSource
 from metadx.tasks.source import Episode, Shape, TaskSource
-from metadx.tasks.split import ConditionSplit, split_cases, split_conditions
+from metadx.tasks.split import ConditionSplit, split_by_name, split_cases, split_conditions
 from metadx.tasks.task import Examples, Task, make_examples, present, stack, unstack
 
 __all__ = [
@@ -48,6 +48,7 @@ __all__ = [
     "present",
     "save_episodes",
     "split_by_group",
+    "split_by_name",
     "split_cases",
     "split_conditions",
     "split_groups",

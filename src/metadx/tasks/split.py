@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from metadx.cases import Cases
-from metadx.errors import UserError
+from metadx.errors import UserError, nearest
 
 Parts = Callable[[str], frozenset[str]]
 
@@ -66,6 +66,28 @@ def split_conditions(
             sides[found.pop()].append(name)
     train, validation, test = (tuple(sides[name]) for name in _SIDES)
     return ConditionSplit(train, validation, test, left_out)
+
+
+def split_by_name(
+    counts: Mapping[str, int], validation: Sequence[str], test: Sequence[str], *, least: int = 2
+) -> ConditionSplit:
+    """Named conditions held out, all others that have enough cases for meta-train.
+
+    Args:
+        counts: cases of each condition.
+        validation, test: names.
+        least: conditions with fewer cases are left out, unless they are named.
+
+    Raises:
+        UserError: an unknown condition.
+    """
+    for name in (*validation, *test):
+        if name not in counts:
+            raise UserError(f"data.split: no condition '{name[:60]}'; {nearest(name, counts)}")
+    free = {name: n for name, n in counts.items() if name not in (*validation, *test)}
+    left_out = {name: f"{n} cases, fewer than {least}" for name, n in free.items() if n < least}
+    train = tuple(name for name in free if name not in left_out)
+    return ConditionSplit(train, tuple(validation), tuple(test), left_out)
 
 
 def split_cases(cases: Cases, split: ConditionSplit) -> tuple[Cases, Cases, Cases]:

@@ -52,7 +52,9 @@ def _asked(question: dict[str, Any], path: Path) -> dict[str, Any]:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise UserError(f"{path}: reading it did not end within {limit:.0f} s. Is the file damaged?") from None
+        raise UserError(
+            f"{path}: reading it did not end within {limit:.0f} s. Is the file damaged?"
+        ) from None
     answer = Path(question["folder"]) / "answer.json"
     if not answer.is_file():
         raise UserError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import zipfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ MAX_CELLS = 50_000_000
 TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".tab", ".data", ".arff", ".parquet", ".pq")
 _NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _LOOK = 50
+_DECIMAL = re.compile(r"^([<>≤≥=~]*\s*[-+]?\d+),(\d+\D*)$")
 
 
 class Cells(NamedTuple):
@@ -56,7 +58,11 @@ def read_cells(path: Path) -> Cells:
         return Cells(_parquet(path))
     suffix = name[name.rfind(".") :] if "." in name else ".csv"
     zipped = path.suffix.lower() == ".zip" or (path.is_file() and zipfile.is_zipfile(path))
-    with zipped_lines(path, suffix if suffix in TABLE_SUFFIXES else ".csv") if zipped else text_lines(path) as lines:
+    with (
+        zipped_lines(path, suffix if suffix in TABLE_SUFFIXES else ".csv")
+        if zipped
+        else text_lines(path) as lines
+    ):
         return _delimited(lines, path)
 
 
@@ -94,7 +100,9 @@ def _delimited(lines: Iterable[str], path: Path) -> Cells:
     try:
         rows = [[cell.strip() for cell in row] for row in csv.reader(text, delimiter=mark, strict=True)]
     except csv.Error as why:
-        raise UserError(f"{path}: not a sound table ({why}). Mend the quotes, or save it as CSV again.") from why
+        raise UserError(
+            f"{path}: not a sound table ({why}). Mend the quotes, or save it as CSV again."
+        ) from why
     rows = [row for row in rows if any(row)]
     if not rows:
         raise UserError(f"{path}: the file is empty. Give a header line and one line per case.")
@@ -157,7 +165,9 @@ def _check(names: Sequence[str], body: Sequence[Sequence[str]], path: Path) -> N
         raise UserError(f"{path}: more than {MAX_CELLS:,} values. Keep fewer cases or columns.")
     for number, row in enumerate(body, start=1):
         if len(row) != len(names):
-            raise UserError(f"{path}: row {number} has {len(row)} cells, the header {len(names)}. Mend that row.")
+            raise UserError(
+                f"{path}: row {number} has {len(row)} cells, the header {len(names)}. Mend that row."
+            )
     seen: set[str] = set()
     for name in names:
         if name and name in seen:
@@ -171,12 +181,13 @@ def _decimal_points(
     """The columns, those of numbers with decimal commas written with points, and their names."""
     mended: dict[str, NDArray[np.object_]] = {}
     for name, cells in columns.items():
-        known = cells[~is_missing(cells)]
-        pointed = [str(cell).replace(",", ".") if str(cell).count(",") == 1 else str(cell) for cell in known]
-        if any("," in cell for cell in known) and all(map(_is_number, pointed)):
-            mended[name] = np.asarray([str(cell).replace(",", ".") for cell in cells], dtype=object)
+        with_comma = [str(cell) for cell in cells[~is_missing(cells)] if "," in str(cell)]
+        if with_comma and all(map(_DECIMAL.match, with_comma)):
+            mended[name] = np.asarray([_DECIMAL.sub(r"\1.\2", str(cell)) for cell in cells], dtype=object)
     return {**columns, **mended}, list(mended)
 
 
 def _some(names: Sequence[str]) -> str:
-    return ", ".join(f"'{name}'" for name in names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+    return ", ".join(f"'{name}'" for name in names[:4]) + (
+        f" and {len(names) - 4} more" if len(names) > 4 else ""
+    )

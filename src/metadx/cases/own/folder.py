@@ -57,25 +57,24 @@ def read_folder(
         return read_class_folders(path, pictures)
     what = f"{len(tables)} tables: give one of them" if tables else "nothing that a study reads"
     raise UserError(
-        f"{path}: holds {what}. A study reads a folder of WFDB recordings, of glucose readings (a file per person), or "
+        f"{path}: holds {what}. A study reads a folder of WFDB recordings, of glucose readings (a file per "
+        "person), or "
         "of one folder of pictures per condition."
     )
 
 
-def _volumes(
-    path: Path, folders: list[Path], pictures: Pictures
-) -> tuple[Cases, Any, tuple[Choice, ...]]:
+def _volumes(path: Path, folders: list[Path], pictures: Pictures) -> tuple[Cases, Any, tuple[Choice, ...]]:
     """Class folders of NIfTI volumes: a few axial slices of each volume."""
     from metadx.cases.nifti import read_nifti
     from metadx.cases.slices import cases_of_slices
 
-    found = [(folder.name, file) for folder in folders for file in sorted(folder.rglob("*")) if _is_volume(file)]
+    found = [
+        (folder.name, file) for folder in folders for file in sorted(folder.rglob("*")) if _is_volume(file)
+    ]
     volumes = [read_nifti(file, nan=0.0) for _, file in found]
     whose = [file.name.split(".")[0] for _, file in found]
     slices = min(_SLICES, *(volume.values.shape[2] for volume in volumes))
-    cases = cases_of_slices(
-        volumes, [label for label, _ in found], whose, slices=slices, size=pictures.size
-    )
+    cases = cases_of_slices(volumes, [label for label, _ in found], whose, slices=slices, size=pictures.size)
     cases = replace(
         cases,
         name=np.asarray([f"{name}" for name in cases.name]) if cases.name is not None else None,
@@ -88,7 +87,10 @@ def _volumes(
         (
             Choice("Diagnosis", f"Every folder is a condition: {counts}."),
             Choice("Pictures", f"{slices} axial slices of each volume, {pictures.size} pixels a side."),
-            Choice("Patients", f"One file is one person: {len(set(whose))} people. --patient-pattern is for pictures."),
+            Choice(
+                "Patients",
+                f"One file is one person: {len(set(whose))} people. --patient-pattern is for pictures.",
+            ),
         ),
     )
 

@@ -47,11 +47,16 @@ def is_expression(path: Path) -> bool:
     with text_lines(path) as lines:
         for line in lines:
             if line.strip():
-                first.append(line.replace('"', "").split("\t" if line.count("\t") > line.count(",") else ",")[0].strip())
+                first.append(
+                    line.replace('"', "")
+                    .split("\t" if line.count("\t") > line.count(",") else ",")[0]
+                    .strip()
+                )
             if len(first) == 6:
                 break
     return bool(first) and (
-        first[0].upper() == "GENES" or (first[0].lower() in ("gene", "symbol", "probe", "") and "label" in first[1:])
+        first[0].upper() == "GENES"
+        or (first[0].lower() in ("gene", "symbol", "probe", "") and "label" in first[1:])
     )
 
 
@@ -64,13 +69,15 @@ def read_profiles(path: Path) -> tuple[Cases, Literal["expression"], tuple[Choic
 
 
 def read_container(path: Path, asked: Asked) -> tuple[Cases, Literal["expression"], tuple[Choice, ...]]:
-    """Cases from an AnnData container; the columns of `obs` that say the diagnosis and the patient are found out."""
+    """Cases from an AnnData container; which columns of `obs` say diagnosis and patient is found out."""
     from metadx.cases.genomics import read_anndata, read_obs
 
     cells = {name: np.asarray(column, dtype=object) for name, column in read_obs(path).items()}
     roles = find_roles(cells, replace(asked, drop=()), f"{path}: obs")
     if roles.value:
-        raise UserError(f"{path}: obs['{roles.label}'] is a value, not a condition. Name a column with --label.")
+        raise UserError(
+            f"{path}: obs['{roles.label}'] is a value, not a condition. Name a column with --label."
+        )
     cases = _assumed(
         read_anndata(
             path,
@@ -93,19 +100,23 @@ def read_variants(path: Path, asked: Asked) -> tuple[Cases, Literal["variants"],
     for record in vcf.records:
         for name, value in record.info.items():
             counts.setdefault(name, Counter())[value] += 1
-    name = asked.label or next((field for field in _LABEL_FIELDS if len(counts.get(field, ())) > 1), None)
-    if name is None:
+    found = next((field for field in _LABEL_FIELDS if len(counts.get(field, ())) > 1), None)
+    field_name = asked.label or found
+    if field_name is None:
         raise UserError(
-            f"{path}: no INFO field says the class of a variant (looked for {', '.join(_LABEL_FIELDS)}). Name the field "
+            f"{path}: no INFO field says the class of a variant (looked for {', '.join(_LABEL_FIELDS)}). Name "
+            "the field "
             "with --label, or give a table with columns gene and label."
         )
-    conditions = _TOLD_APART if name.upper() in ("CLNSIG", "CLINSIG") else None
-    cases = read_vcf(path, label=name, conditions=conditions)
+    conditions = _TOLD_APART if field_name.upper() in ("CLNSIG", "CLINSIG") else None
+    cases = read_vcf(path, label=field_name, conditions=conditions)
     cases = replace(cases, provenance=replace(cases.provenance, licence="your own data"))
-    said = [_diagnosis(cases, f"the INFO field {name}")]
+    said = [_diagnosis(cases, f"the INFO field {field_name}")]
     if conditions:
         said.append(Choice("Left out", "Variants of uncertain or conflicting significance were left out."))
-    said.append(Choice("Patients", "Variants at one position count as one: they are never on both sides of a split."))
+    said.append(
+        Choice("Patients", "Variants at one position count as one: they are never on both sides of a split.")
+    )
     return cases, "variants", tuple(said)
 
 
@@ -116,7 +127,11 @@ def clinvar(path: Path, cells: Cells) -> tuple[Cases, Literal["variants"], tuple
     if not set(NEEDED) <= set(cells.columns):
         return None
     cases = read_clinvar_conflicting(path)
-    return cases, "variants", (_diagnosis(cases, "CLASS, as ClinVar's table of conflicting classifications has it"),)
+    return (
+        cases,
+        "variants",
+        (_diagnosis(cases, "CLASS, as ClinVar's table of conflicting classifications has it"),),
+    )
 
 
 def _assumed(cases: Cases) -> Cases:
@@ -132,7 +147,9 @@ def _diagnosis(cases: Cases, where: str) -> Choice:
 
 def _patients(cases: Cases) -> Choice:
     if ASSUMED in cases.provenance.notes:
-        return Choice("Patients", "Nothing says whose a sample is: every sample is taken for a different patient.")
+        return Choice(
+            "Patients", "Nothing says whose a sample is: every sample is taken for a different patient."
+        )
     return Choice("Patients", f"{len(np.unique(cases.patient)):,} patients, as the file says.")
 
 

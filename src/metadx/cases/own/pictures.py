@@ -12,6 +12,7 @@ import numpy as np
 
 from metadx.cases.cases import EVERY_CASE_ITS_OWN_PATIENT, Cases, Provenance
 from metadx.cases.columns import is_missing
+from metadx.cases.dicom.told import told_by_headers
 from metadx.cases.folders import read_folders
 from metadx.cases.labels import number_classes
 from metadx.cases.medmnist import read_medmnist
@@ -19,8 +20,7 @@ from metadx.cases.own.cells import Cells
 from metadx.cases.own.choice import Choice
 from metadx.cases.own.roles import Roles
 from metadx.cases.patients import ASSUMED, VOUCHED
-from metadx.cases.pictures import describe_reading, read_picture, read_pictures
-from metadx.cases.dicom.told import told_by_headers
+from metadx.cases.pictures import describe_reading, read_pictures
 from metadx.cases.tables import inside_folder
 from metadx.cases.textfile import sha256_of
 from metadx.errors import UserError
@@ -78,7 +78,9 @@ def read_manifest(
     """Cases from a table that names a picture in every row."""
     assert roles.path is not None
     if roles.value:
-        raise UserError(f"{path}: '{roles.label}' is a value; pictures are studied by condition. Name it with --label.")
+        raise UserError(
+            f"{path}: '{roles.label}' is a value; pictures are studied by condition. Name it with --label."
+        )
     kept = np.flatnonzero(~is_missing(cells.columns[roles.label]))
     columns = {name: column[kept] for name, column in cells.columns.items()}
     files = [inside_folder(path, str(cell), row) for row, cell in enumerate(columns[roles.path], start=1)]
@@ -86,10 +88,11 @@ def read_manifest(
 
     def read(channels: int | None, bits: int | None) -> Cases:
         y, classes = number_classes([str(cell) for cell in columns[roles.label]], str(path))
+        notes: tuple[str, ...] = ()
         if roles.patient:
-            patient, notes = columns[roles.patient].astype(np.str_), ()
+            patient = columns[roles.patient].astype(np.str_)
         elif told.patient is not None:
-            patient, notes = told.patient, ()
+            patient = told.patient
         else:
             patient, notes = np.asarray([f"picture {i}" for i in range(1, len(files) + 1)]), (ASSUMED,)
         return Cases(
@@ -125,7 +128,9 @@ def read_archive(path: Path) -> tuple[Cases, Kind, tuple[Choice, ...]]:
     """Cases from a MedMNIST archive."""
     cases = read_medmnist(path, patients=EVERY_CASE_ITS_OWN_PATIENT)
     cases = _with_note(cases, ASSUMED)
-    said = Choice("Patients", "A MedMNIST archive carries no patient ids: every picture is taken for another patient.")
+    said = Choice(
+        "Patients", "A MedMNIST archive carries no patient ids: every picture is taken for another patient."
+    )
     merged = Choice("Splits", "Its official splits are merged: a study makes splits of its own.")
     return cases, "pictures", (said, merged)
 
@@ -133,7 +138,9 @@ def read_archive(path: Path) -> tuple[Cases, Kind, tuple[Choice, ...]]:
 def _alike(read: Callable[[int | None, int | None], Cases], asked: Pictures) -> tuple[Cases, list[Choice]]:
     """The cases with channels and bits that suit all pictures."""
     channels, bits = asked.channels, None
-    choices = [Choice("Pictures", f"Brought to {asked.size} x {asked.size} pixels; --size chooses another side.")]
+    choices = [
+        Choice("Pictures", f"Brought to {asked.size} x {asked.size} pixels; --size chooses another side.")
+    ]
     for _ in range(3):
         try:
             return read(channels, bits), choices
@@ -141,10 +148,14 @@ def _alike(read: Callable[[int | None, int | None], Cases], asked: Pictures) -> 
             narrow = _SIXTEEN.search(str(error))
             if narrow and bits is None:
                 bits = int(narrow.group(1))
-                choices.append(Choice("Pictures", f"16-bit grey values use {bits} bits; they were scaled by that."))
+                choices.append(
+                    Choice("Pictures", f"16-bit grey values use {bits} bits; they were scaled by that.")
+                )
             elif channels is None and "to bring them to one" in str(error):
                 channels = 3
-                choices.append(Choice("Pictures", "Some are grey and some have colours: all were given three channels."))
+                choices.append(
+                    Choice("Pictures", "Some are grey and some have colours: all were given three channels.")
+                )
             else:
                 raise
     return read(channels, bits), choices
@@ -160,13 +171,15 @@ def _guess_patients(cases: Cases, names: Sequence[str]) -> tuple[Cases, str]:
         people = len(np.unique(patient))
         if len(names) * 0.02 < people < len(names) and people >= 2 * len(cases.classes):
             said = (
-                f"{people:,} patients, as the names of the files tell them (such as '{patient[0]}' in '{names[0]}'); "
+                f"{people:,} patients, as the names of the files tell them (such as '{patient[0]}' in "
+                f"'{names[0]}'); "
                 "--patient-pattern says it otherwise."
             )
             notes = tuple(note for note in cases.provenance.notes if note != VOUCHED)
             return replace(cases, patient=patient, provenance=replace(cases.provenance, notes=notes)), said
     said = (
-        "Neither names nor headers tell whose a picture is: every picture is taken for another patient. If people come "
+        "Neither names nor headers tell whose a picture is: every picture is taken for another patient. If "
+        "people come "
         "twice, the figures are too good: give --patient-pattern, or a CSV with columns path, label and patient."
     )
     return _with_note(cases, ASSUMED), said
@@ -179,8 +192,3 @@ def _with_note(cases: Cases, note: str) -> Cases:
 
 def _mine(cases: Cases) -> Cases:
     return replace(cases, provenance=replace(cases.provenance, licence="your own data"))
-
-
-def first_channels(path: Path) -> int:
-    """Channels of one picture."""
-    return int(read_picture(path).shape[0])

@@ -76,12 +76,14 @@ def _file(path: Path, asked: Asked, pictures: Pictures) -> Own:
         return Own(*read_archive(path))
     if name.endswith((".nii", ".nii.gz")) or (is_picture(path) and not is_table(path)):
         raise UserError(
-            f"{path}: one picture is no data set. Give the folder that holds one folder of pictures per condition, or "
+            f"{path}: one picture is no data set. Give the folder that holds one folder of pictures per "
+            "condition, or "
             "a CSV with a column 'path'."
         )
     if not is_table(path):
         raise UserError(
-            f"{path}: not a kind of file that a study reads. Give a CSV, ARFF, Parquet, h5ad, VCF or .npz file, or a "
+            f"{path}: not a kind of file that a study reads. Give a CSV, ARFF, Parquet, h5ad, VCF or .npz "
+            "file, or a "
             "folder. A spreadsheet can be saved as CSV."
         )
     if is_expression(path):
@@ -96,8 +98,8 @@ def _table(path: Path, asked: Asked, pictures: Pictures) -> Own:
         return Own(*known)
     roles = find_roles(cells.columns, asked, str(path))
     if roles.path is not None:
-        cases, kind, choices = read_manifest(path, cells, roles, pictures)
-        return Own(cases, kind, (*cells.choices, *choices))
+        shown, _, said = read_manifest(path, cells, roles, pictures)
+        return Own(shown, "pictures", (*cells.choices, *said))
     cases, more = table_cases(cells, roles, path, asked.drop)
     choices = (*cells.choices, *roles.choices, *more)
     if roles.value and roles.time is not None:

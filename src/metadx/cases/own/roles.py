@@ -14,15 +14,20 @@ from metadx.cases.own.choice import Choice
 from metadx.errors import UserError, nearest
 
 _LABELS = ("label", "diagnosis", "class", "condition", "target", "disease", "outcome", "dx", "y")
+_SURE_LABELS = _LABELS[:3]
 _LIKE_LABEL = re.compile(
     r"diagnos|label|^class|class$|outcome|disease|target|condition|malignan|mortality|^died$|^dead$|^death|death$|"
     r"survived|status$|^result$|readmit|^event|subtype|tumou?r_?type|^num$|^group$|cell_type"
 )
-_SURE_PATIENT = re.compile(r"^(patient|subject|participant|person)(s|_?(id|no|nr|num|number|code|key|name))?$")
+_SURE_PATIENT = re.compile(
+    r"^(patient|subject|participant|person)(s|_?(id|no|nr|num|number|code|key|name))?$"
+)
 _LIKE_PATIENT = re.compile(
     r"^(pid|mrn|id|case_?id|record_?id|sample_?id|sample|donor(_?id)?|sample_code_number|code_number|individual)$"
 )
-_SITE = re.compile(r"^(site|hospital|centre|center|clinic|institution|institute|study|cohort)(_?(id|name|no))?$")
+_SITE = re.compile(
+    r"^(site|hospital|centre|center|clinic|institution|institute|study|cohort)(_?(id|name|no))?$"
+)
 _TIME = re.compile(
     r"^(time|date|timestamp|datetime|day|days|week|month|visit|visit_?(no|nr|number|date|day|time)|exam_?date|"
     r"sample_?date|admission_?date|.*_time|.*_date)$"
@@ -80,7 +85,9 @@ def find_roles(columns: Columns, asked: Asked, source: str) -> Roles:
     """
     for name in (asked.label, asked.patient, asked.site, asked.time, *asked.drop):
         if name is not None and name not in columns:
-            raise UserError(f"{source}: no column '{name[:60]}'; {nearest(name, columns)}. Name the right one.")
+            raise UserError(
+                f"{source}: no column '{name[:60]}'; {nearest(name, columns)}. Name the right one."
+            )
     free = {name: cells for name, cells in columns.items() if name not in asked.drop}
     taken = {name for name in (asked.label, asked.patient, asked.site, asked.time) if name}
     patient, about_patient = _patient(free, asked, taken)
@@ -91,18 +98,29 @@ def find_roles(columns: Columns, asked: Asked, source: str) -> Roles:
     time, about_time = _time(free, asked, taken, repeats)
     taken |= {time} if time else set()
     group = next((name for name in free if _GROUP.match(_plain(name)) and name not in taken), None)
-    path = next((name for name in free if _plain(name) in ("path", "file", "image", "picture", "filename")), None)
+    path = next(
+        (name for name in free if _plain(name) in ("path", "file", "image", "picture", "filename")), None
+    )
     if path is not None and not _paths(free[path]):
         path = None
     taken |= {name for name in (group, path) if name}
-    label, value, about_label = _label(free, asked, taken - {asked.label}, source, repeats and time is not None)
+    label, value, about_label = _label(
+        free, asked, taken - {asked.label}, source, repeats and time is not None
+    )
     about_group = (
         (Choice("Gene", f"'{group}' names the gene: a task can be a gene whose variants are told apart."),)
         if group
         else ()
     )
     return Roles(
-        label, value, patient, site, time, group, path, (about_label, *about_patient, *about_site, *about_time, *about_group)
+        label,
+        value,
+        patient,
+        site,
+        time,
+        group,
+        path,
+        (about_label, *about_patient, *about_site, *about_time, *about_group),
     )
 
 
@@ -125,7 +143,9 @@ def _patient(columns: Columns, asked: Asked, taken: set[str]) -> tuple[str | Non
     name, why = asked.patient, "as you said"
     if name is None:
         free = [n for n in columns if n not in taken]
-        name = next((n for n in free if _SURE_PATIENT.match(_plain(n)) and len(distinct(columns[n])) > 1), None)
+        name = next(
+            (n for n in free if _SURE_PATIENT.match(_plain(n)) and len(distinct(columns[n])) > 1), None
+        )
         why = "its name says so"
         if name is None:
             like = (n for n in free if _LIKE_PATIENT.match(_plain(n)))
@@ -143,7 +163,10 @@ def _patient(columns: Columns, asked: Asked, taken: set[str]) -> tuple[str | Non
     rows = len(columns[name])
     several = "one row each" if people == rows else f"{rows:,} rows of {people:,} people"
     return name, (
-        Choice("Patients", f"'{name}' says whose each row is ({why}; {several}): nobody is on both sides of a split."),
+        Choice(
+            "Patients",
+            f"'{name}' says whose each row is ({why}; {several}): nobody is on both sides of a split.",
+        ),
     )
 
 
@@ -158,7 +181,10 @@ def _site(columns: Columns, asked: Asked, taken: set[str]) -> tuple[str | None, 
         return None, ()
     found = distinct(columns[name])
     return name, (
-        Choice("Sites", f"'{name}' says where each case is from ({why}; {len(found)} sites); it is no measurement."),
+        Choice(
+            "Sites",
+            f"'{name}' says where each case is from ({why}; {len(found)} sites); it is no measurement.",
+        ),
     )
 
 
@@ -197,12 +223,14 @@ def _label(
     if len(found) < 2:
         only = found[0] if found else "nothing"
         raise UserError(
-            f"{source}: every case has the label '{only[:60]}' in column '{name}'. A diagnosis needs cases of at least "
+            f"{source}: every case has the label '{only[:60]}' in column '{name}'. A diagnosis needs cases of "
+            "at least "
             "two conditions; --label names another column."
         )
     if not value and len(found) > _MOST_CONDITIONS:
         raise UserError(
-            f"{source}: column '{name}' has {len(found)} different values, which are no conditions. Name the diagnosis "
+            f"{source}: column '{name}' has {len(found)} different values, which are no conditions. Name the "
+            "diagnosis "
             "with --label."
         )
     if value:
@@ -220,9 +248,13 @@ def _by_name(columns: Columns, free: Sequence[str], course: bool) -> tuple[str |
     """The column whose name is that of a diagnosis; in courses over time also one of scores."""
     plain = {_plain(name): name for name in free}
     for word in _LABELS:
-        if word in plain and _could_be(columns[plain[word]], value=True):
+        if word not in plain:
+            continue
+        if _could_be(columns[plain[word]], value=True) or word in _SURE_LABELS:
             return plain[word], "its name says so"
-    like = [name for name in free if _LIKE_LABEL.search(_plain(name)) and _could_be(columns[name], value=False)]
+    like = [
+        name for name in free if _LIKE_LABEL.search(_plain(name)) and _could_be(columns[name], value=False)
+    ]
     if like:
         return like[-1], "its name says so"
     if course:

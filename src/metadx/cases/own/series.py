@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from metadx.cases.cases import Cases
 from metadx.cases.own.choice import Choice
@@ -16,6 +18,7 @@ from metadx.cases.signals import read_beats, read_glucose
 from metadx.errors import UserError
 
 _SAME = "your own data"
+_COMMON = {"total", "score", "value", "level", "scale"}
 
 
 def glucose(folders: Sequence[Path]) -> tuple[Cases, Literal["glucose"], tuple[Choice, ...]]:
@@ -25,7 +28,10 @@ def glucose(folders: Sequence[Path]) -> tuple[Cases, Literal["glucose"], tuple[C
     people = len(np.unique(cases.patient))
     choices = [
         Choice("Diagnosis", "The glucose value 30 minutes ahead is predicted from the two hours before."),
-        Choice("Patients", f"One file is one person: {people} people, {len(cases):,} readings with two hours before them."),
+        Choice(
+            "Patients",
+            f"One file is one person: {people} people, {len(cases):,} readings with two hours before them.",
+        ),
     ]
     if len(parts) > 1:
         choices.append(Choice("Sites", f"Each of the {len(parts)} folders is a cohort."))
@@ -34,9 +40,7 @@ def glucose(folders: Sequence[Path]) -> tuple[Cases, Literal["glucose"], tuple[C
 
 def beats(folder: Path) -> tuple[Cases, Literal["beats"], tuple[Choice, ...]]:
     """Cases from a folder of WFDB recordings."""
-    cases = replace(
-        (read := read_beats(folder)), provenance=replace(read.provenance, licence=_SAME)
-    )
+    cases = replace((read := read_beats(folder)), provenance=replace(read.provenance, licence=_SAME))
     people = len(np.unique(cases.patient))
     counts = ", ".join(f"{name} {count:,}" for name, count in cases.counts().items() if count)
     return (
@@ -50,16 +54,16 @@ def beats(folder: Path) -> tuple[Cases, Literal["beats"], tuple[Choice, ...]]:
 
 
 def visits(cases: Cases, roles: Roles) -> tuple[Cases, tuple[Choice, ...]]:
-    """Cases of visits: rows of one patient in the same whole unit of time averaged, and the time a measurement too."""
+    """Cases of visits: rows of one patient and whole unit of time averaged, the time a measurement too."""
     assert cases.time is not None
     time = _numbers(cases)
     visit = list(zip(cases.patient.tolist(), np.floor(time).tolist(), strict=True))
     places = {key: at for at, key in enumerate(sorted(set(visit)))}
     of = np.asarray([places[key] for key in visit])
-    with_time = np.column_stack([time, cases.x])
-    count = np.maximum(np.bincount(of, minlength=len(places)), 1)
+    kept, left = _without_scores(cases.features, roles.label)
+    with_time = np.column_stack([time, cases.x[:, kept]])
 
-    def mean(column: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+    def mean(column: NDArray[np.float64]) -> NDArray[np.float64]:
         known = np.isfinite(column)
         total = np.bincount(of, np.where(known, column, 0.0), len(places))
         seen = np.bincount(of, known, len(places))
@@ -67,40 +71,62 @@ def visits(cases: Cases, roles: Roles) -> tuple[Cases, tuple[Choice, ...]]:
 
     x = np.column_stack([mean(column) for column in with_time.T])
     patient = np.asarray([who for who, _ in sorted(set(visit))])
-    rows, kept = len(cases), len(places)
+    rows, days = len(cases), len(places)
     said = [
-        Choice("Tasks", f"'{roles.label}' is followed over time: a patient's earlier visits are learned from, later ones predicted.")
+        Choice(
+            "Tasks",
+            f"'{roles.label}' is followed over time: a patient's earlier visits are learned from, later ones "
+            "predicted.",
+        )
     ]
-    if kept < rows:
-        said.append(Choice("Read", f"{rows:,} rows of the same patient and day were averaged to {kept:,} visits."))
+    if days < rows:
+        said.append(
+            Choice("Read", f"{rows:,} rows of the same patient and day were averaged to {days:,} visits.")
+        )
+    if left:
+        others = ", ".join(f"'{name}'" for name in left)
+        said.append(
+            Choice(
+                "Left out", f"{others}: other scores of the same visit, known only with the one predicted."
+            )
+        )
     _, several = np.unique(patient, return_counts=True)
     if several.max() < 2:
-        raise UserError(f"{cases.provenance.source}: no patient has two visits, so nothing can be followed over time.")
-    del count
+        raise UserError(
+            f"{cases.provenance.source}: no patient has two visits, so nothing can be followed over time."
+        )
     return (
         replace(
             cases,
             x=x,
             y=mean(np.asarray(cases.y, dtype=np.float64)),
             patient=patient,
-            features=(roles.time or "time", *cases.features),
+            features=(roles.time or "time", *(cases.features[at] for at in kept)),
             time=mean(time),
             site=None,
             name=None,
             provenance=replace(
                 cases.provenance,
-                preprocessing=(*cases.provenance.preprocessing, f"{rows:,} rows, {kept:,} visits"),
+                preprocessing=(*cases.provenance.preprocessing, f"{rows:,} rows, {days:,} visits"),
             ),
         ),
         tuple(said),
     )
 
 
-def _numbers(cases: Cases) -> np.ndarray:  # type: ignore[type-arg]
+def _without_scores(features: Sequence[str], label: str) -> tuple[list[int], list[str]]:
+    """Numbers of the features that share no word with the label's name, and the names of those that do."""
+    words = {word for word in re.split(r"[^a-z]+", label.lower()) if len(word) >= 4} - _COMMON
+    other = [name for name in features if words & {*re.split(r"[^a-z]+", name.lower())}]
+    return [at for at, name in enumerate(features) if name not in other], other
+
+
+def _numbers(cases: Cases) -> NDArray[np.float64]:
     """Times as numbers; dates in days from the first."""
     time = np.asarray(cases.time)
     if time.dtype.kind == "M":
-        return (time - time.min()) / np.timedelta64(1, "D")
+        days: NDArray[np.float64] = (time - time.min()) / np.timedelta64(1, "D")
+        return days
     return time.astype(np.float64)
 
 

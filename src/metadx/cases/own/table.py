@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -27,7 +26,9 @@ _BOUND = re.compile(r"^[<>≤≥=~]{1,2}\s*([-+]?[0-9.,eE+-]+)$")
 _UNIT = re.compile(r"^([-+]?[0-9]+(?:\.[0-9]+)?)\s*[a-zA-Zµ%/]+[a-zA-Zµ%/0-9^*. ]*$")
 
 
-def table_cases(cells: Cells, roles: Roles, path: Path, drop: tuple[str, ...] = ()) -> tuple[Cases, tuple[Choice, ...]]:
+def table_cases(
+    cells: Cells, roles: Roles, path: Path, drop: tuple[str, ...] = ()
+) -> tuple[Cases, tuple[Choice, ...]]:
     """Cases from a table whose roles are known, and what was left out or read in another way.
 
     Raises:
@@ -42,7 +43,9 @@ def table_cases(cells: Cells, roles: Roles, path: Path, drop: tuple[str, ...] = 
     columns, kept_rows, said = _with_patients(columns, roles)
     choices += said
     y, classes = _outcome(columns[roles.label], roles, str(path))
-    features, said = measurements({n: c for n, c in columns.items() if n not in roles.aside and n not in drop})
+    features, said = measurements(
+        {n: c for n, c in columns.items() if n not in roles.aside and n not in drop}
+    )
     choices += said
     if drop:
         choices.append(Choice("Left out", f"Columns left out as you said: {', '.join(drop)}."))
@@ -97,14 +100,21 @@ def measurements(columns: Columns) -> tuple[dict[str, NDArray[np.object_]], list
         Choice("Left out", f"{_listed(names)}: {why}, so no measurement.") for why, names in left.items()
     ]
     if bounds:
-        choices.append(Choice("Read", f"Values such as '< 0.01' or '5 mg' were read as their number in {_counted(bounds)}."))
+        choices.append(
+            Choice(
+                "Read", f"Values such as '< 0.01' or '5 mg' were read as their number in {_counted(bounds)}."
+            )
+        )
     if unread:
-        choices.append(Choice("Read", f"Cells that are no numbers were taken for not known in {_counted(unread)}."))
+        choices.append(
+            Choice("Read", f"Cells that are no numbers were taken for not known in {_counted(unread)}.")
+        )
     if zeros:
         choices.append(
             Choice(
                 "Look at this",
-                f"Zeros in {_listed(zeros)} stand apart from all other values. If 0 means that nothing was measured, "
+                f"Zeros in {_listed(zeros)} stand apart from all other values. If 0 means that nothing was "
+                "measured, "
                 "leave those cells empty and run the study again; here they were kept as they are.",
             )
         )
@@ -131,7 +141,8 @@ def _running(cells: NDArray[np.object_]) -> bool:
     values = [number_or_none(cell) for cell in cells]
     if len(values) < 5 or any(v is None or not np.isfinite(v) for v in values):
         return False
-    return bool((np.diff(np.asarray(values, dtype=float)) == 1).all())
+    numbers_of_rows = np.asarray(values, dtype=float)
+    return bool((np.diff(numbers_of_rows) == 1).all() and numbers_of_rows[0] == int(numbers_of_rows[0]))
 
 
 def _dates(found: list[str]) -> bool:
@@ -172,7 +183,9 @@ def _odd_zeros(cells: NDArray[np.object_]) -> bool:
     return bool(found[1] > 4 * np.median(np.diff(found[1:])) and found[1] > 0.1 * np.median(found[1:]))
 
 
-def _with_patients(columns: Columns, roles: Roles) -> tuple[dict[str, NDArray[np.object_]], NDArray[np.int64], list[Choice]]:
+def _with_patients(
+    columns: Columns, roles: Roles
+) -> tuple[dict[str, NDArray[np.object_]], NDArray[np.int64], list[Choice]]:
     """The rows whose patient, site and time are known, where there are such columns."""
     rows = len(columns[roles.label])
     kept = np.arange(rows)
@@ -187,7 +200,9 @@ def _with_patients(columns: Columns, roles: Roles) -> tuple[dict[str, NDArray[np
     return {name: cells[kept] for name, cells in columns.items()}, kept, choices
 
 
-def _outcome(cells: NDArray[np.object_], roles: Roles, source: str) -> tuple[NDArray[np.generic], tuple[str, ...]]:
+def _outcome(
+    cells: NDArray[np.object_], roles: Roles, source: str
+) -> tuple[NDArray[np.generic], tuple[str, ...]]:
     if roles.value:
         return numbers(cells, f"{source}: column '{roles.label}'"), ()
     return number_classes([str(cell)[:MAX_TEXT] for cell in cells], source)
@@ -212,11 +227,12 @@ def _times(cells: NDArray[np.object_], source: str, name: str | None) -> NDArray
     if any(date is None for date in dates):
         row = next(at for at, date in enumerate(dates) if date is None)
         raise UserError(
-            f"{source}: column '{name}', row {row + 1}: '{str(cells[row])[:40]}' is neither a number nor a date such as "
+            f"{source}: column '{name}', row {row + 1}: '{str(cells[row])[:40]}' is neither a number nor a "
+            "date such as "
             "2024-05-31. Mend it, or name another column with --time."
         )
-    plain: Callable[[datetime], datetime] = lambda d: d if d.tzinfo is None else d.astimezone(UTC).replace(tzinfo=None)
-    return np.asarray([np.datetime64(plain(date), "us") for date in dates if date is not None])
+    plain = [d if d is None or d.tzinfo is None else d.astimezone(UTC).replace(tzinfo=None) for d in dates]
+    return np.asarray([np.datetime64(date, "us") for date in plain if date is not None])
 
 
 def _listed(names: list[str]) -> str:

@@ -8,12 +8,12 @@ from metadx.reports.pictures.canvas import COLOURS, SOFT
 from metadx.reports.pictures.rows import Mark, Row, Scale, rows_picture, scale_of
 
 
-def differences(result: EvaluationResult, shot: int) -> str:
+def differences(result: EvaluationResult, shot: int, metric: str | None = None) -> str:
     """Every method's paired difference to the strongest baseline at one number of shots, as SVG.
 
     All pictures of a result share one axis, so that they can be compared.
     """
-    metric = reading.main_metric(result)
+    metric = metric or reading.main_metric(result)
     every = [row for k in reading.shots(result) for row in _rows(result, k, metric)]
     low, high, ticks = scale_of(every, include=0.0)
     rows = _rows(result, shot, metric)

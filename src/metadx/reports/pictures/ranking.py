@@ -9,9 +9,9 @@ from metadx.reports.pictures.canvas import COLOURS, MARKERS, SOFT
 from metadx.reports.pictures.rows import Mark, Row, Scale, rows_picture, scale_of
 
 
-def ranking(result: EvaluationResult, shot: int) -> str:
-    """The main metric of every method at one number of shots, as SVG."""
-    metric = reading.main_metric(result)
+def ranking(result: EvaluationResult, shot: int, metric: str | None = None) -> str:
+    """A metric of every method at one number of shots, by default the main one, as SVG."""
+    metric = metric or reading.main_metric(result)
     sign = -1 if HIGHER_IS_BETTER.get(metric, True) else 1
     found: list[tuple[float, Row]] = []
     for method in result.methods:

@@ -1,0 +1,117 @@
+"""The findings of a study in sentences, and what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from metadx.cases import Audit, Cases
+from metadx.evaluation import Difference, Part, Score
+from metadx.studies.own.proposal import Proposal
+
+_FEW = 20
+
+
+def lead_sentences(parts: Sequence[Part], audit: Audit, proposal: Proposal) -> tuple[str, ...]:
+    """The findings, the most important first."""
+    said = [sentence for part in parts for sentence in part_sentences(part)]
+    said.append(proposal.why)
+    serious = [leak for leak in audit.leaks if leak.severity == "serious"]
+    if serious:
+        said.insert(
+            0,
+            f"Before believing any figure: the audit found {len(serious)} serious "
+            f"{'problem' if len(serious) == 1 else 'problems'} in the data. {serious[0].sentence} "
+            f"{serious[0].mend}",
+        )
+    return tuple(said)
+
+
+def part_sentences(part: Part) -> list[str]:
+    """The winner of a cross-validation, and how it stands to the next."""
+    result = part.result
+    ((shots, winner),) = result.recommended.items()
+    rival = result.baseline[shots]
+    mine = _find(part, winner, part.metric)
+    where = "of patients it had not seen" if part.name == "patients" else "of sites it had not seen"
+    said = [
+        f"{part.winner} is recommended: {_auroc(mine)} {where}, and "
+        f"{_percent(_find(part, winner, 'balanced_accuracy'))} "
+        f"right when every condition counts the same (guessing: {100 / result.protocol.ways:.0f} %)."
+    ]
+    if part.name == "sites":
+        said[0] = f"On other sites: {said[0][0].lower()}{said[0][1:]}"
+    if rival != winner:
+        title = next(m.title for m in result.methods if m.name == rival)
+        gap = next((d for d in result.differences if (d.method, d.metric) == (winner, part.metric)), None)
+        said.append(f"Against {title.lower()}, the runner-up inside the training patients: {_gap(gap)}.")
+    best = max(result.methods, key=lambda m: _find(part, m.name, part.metric).value or 0)
+    if best.name not in (winner, rival):
+        said.append(
+            f"The best AUROC on those held out was that of {best.title.lower()} "
+            f"({_auroc(_find(part, best.name, part.metric))})."
+        )
+    return said
+
+
+def next_steps(
+    parts: Sequence[Part], audit: Audit, proposal: Proposal, cases: Cases, folder: Path
+) -> tuple[str, ...]:
+    """What to do now, in sentences."""
+    said = []
+    if any(leak.severity == "serious" for leak in audit.leaks):
+        said.append("Mend what the audit calls serious, and run the study again into another folder.")
+    if any("assumed" in note for note in cases.provenance.notes):
+        said.append(
+            "Check that no patient comes twice; if one does, add a column that says whose each row is."
+        )
+    if parts:
+        part = parts[0]
+        least = min((n, name) for name, n in part.result.split.test.items())
+        if least[0] < _FEW:
+            said.append(
+                f"Collect more cases of '{least[1]}': {least[0]} are few, and its figures are the least "
+                "certain here."
+            )
+        said.append(f"Diagnose new patients: metadx diagnose {folder}/bundle NEW.csv, with the same columns.")
+        said.append(
+            "Test the bundle on patients seen later than these, before anybody acts on it: a cross-validation "
+            "cannot tell "
+            "whether next year's patients are like this year's."
+        )
+    return tuple(said)
+
+
+def _find(part: Part, method: str, metric: str) -> Score:
+    return next(s for s in part.result.scores if (s.method, s.metric) == (method, metric))
+
+
+def _auroc(score: Score) -> str:
+    if score.value is None:
+        return "AUROC not known"
+    span = (
+        ""
+        if score.low is None or score.high is None
+        else f" (95 % interval {score.low:.3f} to {score.high:.3f})"
+    )
+    return f"AUROC {score.value:.3f}{span}"
+
+
+def _percent(score: Score) -> str:
+    if score.value is None:
+        return "not known"
+    span = (
+        ""
+        if score.low is None or score.high is None
+        else f" ({100 * score.low:.1f} to {100 * score.high:.1f})"
+    )
+    return f"{100 * score.value:.1f} %{span}"
+
+
+def _gap(gap: Difference | None) -> str:
+    if gap is None or gap.value is None or gap.low is None or gap.high is None:
+        return "the difference could not be measured"
+    size = f"{gap.value:+.3f} AUROC (95 % interval {gap.low:+.3f} to {gap.high:+.3f})"
+    if gap.low > 0:
+        return f"better by {size}"
+    return f"worse by {size}" if gap.high < 0 else f"cannot be told apart, {size}"
