@@ -127,7 +127,7 @@ def test_every_mistake_is_said(tmp_path: Path) -> None:
 )
 def test_the_data_come_from_exactly_one_place(tmp_path: Path, data: str, found: str) -> None:
     said = refusal(tmp_path, f"data: {data}\nalgorithm: {{name: maml}}")
-    assert said == f"'data': give exactly one of name, csv, folder, function, sets; found {found}"
+    assert said == f"'data': give exactly one of name, csv, folder, own, function, sets; found {found}"
 
 
 @pytest.mark.parametrize("share", ["[1, 1]", "[1, 0, 1]", "[1, -1, 1]", "[.inf, 1, 1]", "[1, x, 1]"])

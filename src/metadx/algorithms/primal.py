@@ -15,7 +15,8 @@ _LARGEST_SYSTEM = 4000
 def primal_is_smaller(cases: int, features: int, ways: int) -> bool:
     """Whether Newton steps on the weights are much cheaper than those on the coefficients of the cases."""
     system = (features + 1) * ways
-    return system <= _LARGEST_SYSTEM and cases > 2 * (features + 1) and system**3 < ways * cases**3 / 4
+    by_weights = system**3 * 2 / 3 + 2 * cases * system**2
+    return system <= _LARGEST_SYSTEM and cases > 2 * (features + 1) and by_weights < 2 * ways * cases**3
 
 
 def fit_primal(rows: Tensor, support: Examples, precision: float, steps: int = 12) -> Tensor:

@@ -90,13 +90,15 @@ def _figures(part: Part) -> Iterator[Figure]:
                 f"{title} of each method{heading}",
                 pictures.ranking(result, shot, metric),
             )
-        if any(d.metric == metric and d.shots == shot for d in result.differences):
+        apart = next((d.metric for d in result.differences if d.shots == shot), metric)
+        apart = metric if any(d.metric == metric for d in result.differences) else apart
+        if any(d.metric == apart and d.shots == shot for d in result.differences):
             against = reading.title(result, result.baseline.get(shot, ""))
             yield _figure(
                 part,
                 f"difference-{shot}",
                 f"Better than {against[0].lower()}{against[1:]}?{heading}",
-                pictures.differences(result, shot, metric),
+                pictures.differences(result, shot, apart),
                 "the same patients for both; a hollow dot means that the interval includes no difference",
             )
     last = shots[-1]

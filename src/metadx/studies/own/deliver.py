@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from metadx.algorithms import TITLES, Dimensions, build_algorithm
 from metadx.cases import Cases, Inputs, fit_transform
 from metadx.diagnosis import About, Diagnoser, MetaModel, Spec, save_bundle
-from metadx.evaluation import Part, Score
+from metadx.evaluation import DataDescription, Part, Score
 from metadx.learners import EfficientNetLite0, NamedSettings
 from metadx.studies.contenders import Settings
 from metadx.studies.own.crossval import choose
 from metadx.studies.own.patients import Question
+from metadx.studies.own.tasks import Course
+from metadx.studies.recipe import Recipe
+from metadx.studies.runner import resume_run, train_recipe
+
+_USE = (
+    "Decision support for research and for use that was validated locally. It predicts a value from a "
+    "patient's own earlier "
+    "cases; it gives no cause and no treatment."
+)
 
 
 def deliver(
@@ -104,3 +114,54 @@ def _names(cases: Cases) -> list[str]:
         seen[name] = seen.get(name, 0) + 1
         out.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
     return out
+
+
+def train_final(course: Course, winner: str, folder: Path) -> None:
+    """Trains the winner on all but the smallest few of what tasks are about, into a run folder.
+
+    A run that was interrupted goes on.
+    """
+    if (folder / "model.safetensors").is_file():
+        return
+    if (folder / "recipe.yaml").is_file():
+        resume_run(folder)
+        return
+    first = course.recipes[0]
+    algorithm = first.algorithm if first.algorithm.name == winner else NamedSettings(name=winner)
+    recipe = first.model_copy(
+        update={"algorithm": algorithm, "training": course.learned[winner], **_few_held_out(course, first)}
+    )
+    train_recipe(recipe, folder)
+
+
+def _few_held_out(course: Course, first: Recipe) -> dict[str, Any]:
+    """The recipe's parts that hold out no more than they must."""
+    if first.groups is not None:
+        named: Any = first.groups
+        least = 1
+    else:
+        named, least = first.data.split, 2 if course.what == "conditions" else 1
+    fewer = {"validation": named.validation[-least:], "test": named.test[-least:]}
+    if first.groups is not None:
+        return {"groups": first.groups.model_copy(update=fewer)}
+    return {"data": first.data.model_copy(update={"split": first.data.split.model_copy(update=fewer)})}
+
+
+def run_card(part: Part, data: DataDescription) -> str:
+    """The card of a model that predicts values, as Markdown."""
+    result = part.result
+    lines = [f"# {part.winner} on {data.name}", _USE, "## How it did on patients it had never seen"]
+    unit = {"rmse": "root mean squared error", "mae": "mean absolute error"}
+    for score in result.scores:
+        if score.metric in unit and score.value is not None:
+            title = next(m.title for m in result.methods if m.name == score.method)
+            span = (
+                "" if score.low is None or score.high is None else f" ({score.low:.3g} to {score.high:.3g})"
+            )
+            lines.append(
+                f"- {title}, {score.shots} earlier cases: {unit[score.metric]} {score.value:.3g}{span}, "
+                f"{score.n} patients"
+            )
+    lines += ["## Data", f"{data.cases:,} cases of {data.patients:,} patients; {data.licence}."]
+    lines += [f"- {note}" for note in data.notes]
+    return "\n\n".join(lines) + "\n"

@@ -15,14 +15,16 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from metadx import __version__
+from metadx.algorithms import TITLES
 from metadx.cases import Audit, Cases, audit_cases
 from metadx.durable import write_text
 from metadx.errors import Interrupted, UserError
 from metadx.evaluation import Chosen, DataDescription, Part, StudyResult, Warned, Written
 from metadx.studies.hardware import hardware
 from metadx.studies.own.budget import Budget, find_budget
-from metadx.studies.own.deliver import deliver
+from metadx.studies.own.deliver import deliver, run_card, train_final
 from metadx.studies.own.journal import RESULT, Journal, study_folder
+from metadx.studies.own.meta import compare_tasks, told
 from metadx.studies.own.methods import methods_for
 from metadx.studies.own.patients import (
     Question,
@@ -33,6 +35,7 @@ from metadx.studies.own.patients import (
     pose,
 )
 from metadx.studies.own.proposal import Proposal, propose
+from metadx.studies.own.tasks import course_of
 from metadx.studies.own.words import lead_sentences, next_steps
 from metadx.studies.problem import read_whatever
 from metadx.studies.recipe import ColumnSettings, DataSettings
@@ -154,7 +157,11 @@ class _Study:
         parts: list[Part] = []
         written: list[Written] = []
         if not cases.regression:
-            found, made = self._patients(cases, audit)
+            found, made = self._patients(cases, audit, 0.4 if proposal.axis != "none" else 0.5)
+            parts += found
+            written += made
+        if proposal.axis != "none":
+            found, made = self._tasks(kind, cases, proposal)
             parts += found
             written += made
         return self._write(kind, cases, audit, proposal, parts, written)
@@ -223,7 +230,47 @@ class _Study:
         self.say("Audit", said)
         return audit
 
-    def _patients(self, cases: Cases, audit: Audit) -> tuple[list[Part], list[Written]]:
+    def _tasks(self, kind: str, cases: Cases, proposal: Proposal) -> tuple[list[Part], list[Written]]:
+        """The comparison of meta-learned methods and baselines over folds of tasks, and the model of the winner."""
+        data = self.data_settings()
+        if self.embed and cases.modality == "image":
+            data = data.model_copy(update={"backbone": "efficientnet-lite0"})
+        left = max((self.deadline - time.time()) / 60, 0.1)
+        course = course_of(
+            proposal.axis,
+            kind,
+            cases,
+            data,
+            minutes=min(left, self.settings.minutes / 2),
+            seed=self.settings.seed,
+        )
+        p = course.plan
+        self.say(
+            "Budget",
+            f"{len(course.recipes)} folds of {course.what}; {', '.join(map(str, p.shots))} labelled cases"
+            f"{' of each condition' if not cases.regression else ''} to adapt to; "
+            f"{', '.join(TITLES[name].lower() for name in (*course.learned, *course.baselines))}.",
+        )
+        outcomes = compare_tasks(course, self.journal, workers=self.settings.workers, watch=self.watch)
+        part = told(course, outcomes, command=self.command, seconds=time.time() - self.began)
+        winner = part.result.recommended[max(part.result.shots)]
+        written: list[Written] = []
+        if winner in course.learned:
+            self.watch("Training the model", 0, 1)
+            folder = self.journal.folder / MODEL
+            train_final(course, winner, folder)
+            uses = "metadx evaluate"
+            if not cases.regression:
+                uses = f"metadx adapt {folder} --support FEW.csv --out BUNDLE"
+            what = f"what was meta-learned, from all but a few of the {course.what}: {uses}"
+            written.append(Written(path=MODEL, what=what))
+        if cases.regression:
+            card = self.journal.folder / "card.md"
+            write_text(card, run_card(part, _described(cases, self.settings.data.name)))
+            written.append(Written(path="card.md", what="the model card: what it foresees, and how well"))
+        return [part], written
+
+    def _patients(self, cases: Cases, audit: Audit, share: float) -> tuple[list[Part], list[Written]]:
         """The cross-validation over patients, and over sites where there are some, and the bundle of its winner."""
         self.watch("Preparing cases", 0, 1)
         embed = self.embed and cases.modality == "image"
@@ -236,7 +283,7 @@ class _Study:
             )
         for choice in question.choices:
             self.say(choice.topic, choice.sentence)
-        budget = self._budget(question)
+        budget = self._budget(question, share)
         for sentence in budget.said:
             self.say("Budget", sentence)
         workers = 1 if budget.seconds < _QUICK else self.settings.workers
@@ -276,12 +323,12 @@ class _Study:
             Written(path="card.md", what="its model card: what it tells apart, and how well"),
         ]
 
-    def _budget(self, question: Question) -> Budget:
+    def _budget(self, question: Question, share: float) -> Budget:
         kept = self.journal.read("budget")
         if kept is not None:
             return _BUDGET.validate_python(kept)
         cores = self.settings.workers or len(os.sched_getaffinity(0))
-        room = 0.5 * max(self.deadline - time.time(), 1.0)
+        room = share * max(self.deadline - time.time(), 1.0)
         budget = find_budget(question.sheet, methods_for(question.sheet.width), room, cores)
         self.journal.keep("budget", _BUDGET.dump_python(budget, mode="json"))
         return budget

@@ -11,7 +11,7 @@ from metadx.algorithms import TITLES, Algorithm, Dimensions, build_algorithm
 from metadx.learners import NamedSettings, Tensors
 from metadx.studies.contenders import Contender, Settings
 
-_PENALTIES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
+_PENALTIES = (0.001, 0.005, 0.02, 0.1, 0.4, 2.0)
 _TREES: tuple[Settings, ...] = (
     {"trees": 15, "lr": 0.3, "leaf": 3},
     {"trees": 50, "lr": 0.1, "leaf": 5},

@@ -283,7 +283,13 @@ def answered(
     )
     basis = f"{people:,} patients; 95 % intervals over patients (bootstrap)"
     return Part(
-        name=name, heading=heading, told=told, basis=basis, metric=MAIN, winner=TITLES[winner], result=result
+        name=f"{name}-apart",
+        heading=heading,
+        told=told,
+        basis=basis,
+        metric=MAIN,
+        winner=TITLES[winner],
+        result=result,
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from metadx.cases import Audit, Cases
 from metadx.studies.own.folds import linked_patients, people_of_each
@@ -47,6 +48,15 @@ def propose(kind: str, cases: Cases, audit: Audit) -> Proposal:
             "from a few "
             "patients.",
         )
+    for axis, column in (("genes", cases.group), ("sites", cases.site)):
+        able = _able(cases, column)
+        if able >= FEWEST_TASKS:
+            return Proposal(
+                "genes" if axis == "genes" else "sites",
+                f"{able} {axis} have enough cases of two conditions: each is a task of its own, and some are "
+                "held out "
+                "altogether to see how well one that was never seen is adapted to from a few of its cases.",
+            )
     sites = 0 if cases.site is None else len(np.unique(cases.site))
     what = f"{enough} conditions have at least {ENOUGH_PEOPLE} patients"
     if sites:
@@ -57,6 +67,16 @@ def propose(kind: str, cases: Cases, audit: Audit) -> Proposal:
         "baseline is "
         "delivered, which is the right method here.",
     )
+
+
+def _able(cases: Cases, column: NDArray[np.str_] | None) -> int:
+    """How many groups have enough cases of two conditions each."""
+    if column is None:
+        return 0
+    names, of = np.unique(column, return_inverse=True)
+    counts = np.zeros((len(names), len(cases.classes)), dtype=np.int64)
+    np.add.at(counts, (of.ravel(), cases.y), 1)
+    return int((((counts >= ENOUGH_PEOPLE).sum(1) >= 2) & (names != "")).sum())
 
 
 def _patients(kind: str, cases: Cases) -> Proposal:

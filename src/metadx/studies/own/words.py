@@ -14,7 +14,11 @@ _FEW = 20
 
 def lead_sentences(parts: Sequence[Part], audit: Audit, proposal: Proposal) -> tuple[str, ...]:
     """The findings, the most important first."""
-    said = [sentence for part in parts for sentence in part_sentences(part)]
+    said = []
+    for part in parts:
+        said += (
+            part_sentences(part) if part.name in ("patients-apart", "sites-apart") else task_sentences(part)
+        )
     said.append(proposal.why)
     serious = [leak for leak in audit.leaks if leak.severity == "serious"]
     if serious:
@@ -33,13 +37,13 @@ def part_sentences(part: Part) -> list[str]:
     ((shots, winner),) = result.recommended.items()
     rival = result.baseline[shots]
     mine = _find(part, winner, part.metric)
-    where = "of patients it had not seen" if part.name == "patients" else "of sites it had not seen"
+    where = "of patients it had not seen" if part.name == "patients-apart" else "of sites it had not seen"
     said = [
         f"{part.winner} is recommended: {_auroc(mine)} {where}, and "
         f"{_percent(_find(part, winner, 'balanced_accuracy'))} "
         f"right when every condition counts the same (guessing: {100 / result.protocol.ways:.0f} %)."
     ]
-    if part.name == "sites":
+    if part.name == "sites-apart":
         said[0] = f"On other sites: {said[0][0].lower()}{said[0][1:]}"
     if rival != winner:
         title = next(m.title for m in result.methods if m.name == rival)
@@ -54,6 +58,13 @@ def part_sentences(part: Part) -> list[str]:
     return said
 
 
+def task_sentences(part: Part) -> list[str]:
+    """What meta-learning came to: the first sentences of its summary."""
+    return [
+        f"{part.heading} {sentence}" if at == 0 else sentence for at, sentence in enumerate(part.told[1:3])
+    ]
+
+
 def next_steps(
     parts: Sequence[Part], audit: Audit, proposal: Proposal, cases: Cases, folder: Path
 ) -> tuple[str, ...]:
@@ -65,8 +76,9 @@ def next_steps(
         said.append(
             "Check that no patient comes twice; if one does, add a column that says whose each row is."
         )
-    if parts:
-        part = parts[0]
+    apart = [part for part in parts if part.name == "patients-apart"]
+    if apart:
+        part = apart[0]
         least = min((n, name) for name, n in part.result.split.test.items())
         if least[0] < _FEW:
             said.append(
@@ -78,6 +90,12 @@ def next_steps(
             "Test the bundle on patients seen later than these, before anybody acts on it: a cross-validation "
             "cannot tell "
             "whether next year's patients are like this year's."
+        )
+    if (folder / "model").exists() and not cases.regression:
+        said.append(
+            "For a condition that is not in these data, label a few cases of it and of those it is confused "
+            "with: metadx "
+            f"adapt {folder}/model --support FEW.csv --out BUNDLE."
         )
     return tuple(said)
 
