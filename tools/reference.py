@@ -18,9 +18,10 @@ from pydantic import BaseModel
 
 from metadx.algorithms import ALGORITHMS, TITLES
 from metadx.cases import entries
+from metadx.cases.own import Asked
 from metadx.learners import MLP, ConvNet
 from metadx.studies import Recipe
-from metadx.studies.recipe import SplitSettings
+from metadx.studies.recipe import ColumnSettings, SplitSettings
 from metadx.tasks import split_conditions
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -97,7 +98,9 @@ def recipe_table() -> str:
             continue
         out += f"\n## {f'`{name}`' if name else 'The whole'}\n\n{KEYS}{''.join(_model_rows(model))}"
         if name == "data":
-            out += f"\n### `data.split`\n\n{KEYS}{''.join(_model_rows(SplitSettings, meanings(split_conditions)))}"
+            said = {**meanings(split_conditions), **meanings(SplitSettings)}
+            out += f"\n### `data.columns`\n\n{KEYS}{''.join(_model_rows(ColumnSettings, meanings(Asked)))}"
+            out += f"\n### `data.split`\n\n{KEYS}{''.join(_model_rows(SplitSettings, said))}"
     out += "\n## `learner`\n\n`name` is `auto` (an MLP for tables, a ConvNet for pictures), `mlp` or `convnet`.\n"
     for name, kind in (("mlp", MLP), ("convnet", ConvNet)):
         said, hints = meanings(kind), typing.get_type_hints(kind.__init__)

@@ -27,8 +27,8 @@ class SplitSettings(_Part):
     """How conditions are dealt out; see `metadx.tasks.split_conditions`.
 
     Args:
-        validation, test: conditions (or patients, where they are the tasks) to hold out by name; all others are
-            learned from. By default they are dealt out.
+        validation, test: conditions to hold out by name; all others are learned from. By default they are dealt
+            out.
     """
 
     seed: int = Field(0, ge=0)

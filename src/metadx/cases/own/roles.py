@@ -42,7 +42,15 @@ Columns = Mapping[str, NDArray[np.object_]]
 
 @dataclass(frozen=True)
 class Asked:
-    """What whoever runs a study says of the columns; None to find out."""
+    """What whoever runs a study says of the columns; None to find out.
+
+    Args:
+        label: the column to be diagnosed, or of the value to predict.
+        patient: the column that says whose each row is.
+        site: the column that says where each case is from.
+        time: the column that says when each case was observed.
+        drop: columns to leave out.
+    """
 
     label: str | None = None
     patient: str | None = None

@@ -136,15 +136,16 @@ def train_final(course: Course, winner: str, folder: Path) -> None:
 
 def _few_held_out(course: Course, first: Recipe) -> dict[str, Any]:
     """The recipe's parts that hold out no more than they must."""
+    least = 2 if course.what == "conditions" else 1
+
+    def fewer(named: Any) -> Any:
+        return named.model_copy(update={"validation": named.validation[-least:], "test": named.test[-least:]})
+
     if first.groups is not None:
-        named: Any = first.groups
-        least = 1
-    else:
-        named, least = first.data.split, 2 if course.what == "conditions" else 1
-    fewer = {"validation": named.validation[-least:], "test": named.test[-least:]}
-    if first.groups is not None:
-        return {"groups": first.groups.model_copy(update=fewer)}
-    return {"data": first.data.model_copy(update={"split": first.data.split.model_copy(update=fewer)})}
+        return {"groups": fewer(first.groups)}
+    if first.patients is not None:
+        return {"patients": fewer(first.patients)}
+    return {"data": first.data.model_copy(update={"split": fewer(first.data.split)})}
 
 
 def run_card(part: Part, data: DataDescription) -> str:

@@ -159,10 +159,10 @@ def _patients(kind: str, cases: Cases, data: DataSettings, hurry: bool, seed: in
     recipes = tuple(
         Recipe(
             title=f"Patients of {data.own.name if data.own else 'data'} never seen in training",
-            data=data.model_copy(
-                update={"split": SplitSettings(validation=tuple(parts[(k + 1) % FOLDS]), test=tuple(part))}
+            data=data,
+            patients=PatientSettings(
+                history=history, validation=tuple(parts[(k + 1) % FOLDS]), test=tuple(part)
             ),
-            patients=PatientSettings(history=history),
             tasks=Shape(shots=min(600, max(30, max(shots))) if glucose else 30, query=100 if glucose else 20),
             learner=NamedSettings(name="mlp", hidden=[64, 32], activation="gelu"),
             algorithm=algorithm,
