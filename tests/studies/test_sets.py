@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from PIL import Image
 
@@ -14,8 +16,9 @@ from metadx.cases import Whitened, load, read_observations
 from metadx.diagnosis import load_bundle, save_bundle
 from metadx.errors import UserError
 from metadx.learners import EfficientNetLite0
-from metadx.studies import build_problem, load_run, parse_recipe, read_recipe, train_recipe
+from metadx.studies import Plan, build_problem, draw_exam, load_run, parse_recipe, read_recipe, train_recipe
 from metadx.studies.diagnosing import adapt_run
+from metadx.studies.recipe import AugmentSettings
 from metadx.studies.study import evaluate_run
 
 
@@ -138,6 +141,18 @@ def test_whitening_is_learned_from_the_training_sets_alone(content: dict[str, An
         return transform
 
     assert np.array_equal(fitted(data).directions, fitted(swapped).directions)
+
+
+def test_episodes_are_changed_only_where_asked(content: dict[str, Any]) -> None:
+    data = {**content["data"], "augment": {"support": ["flip", "rotate"], "query": ["flip"]}}
+    problem = build_problem(parse_recipe({**content, "data": data}))
+    plain = Plan((1,), 2, 2, 4, 2, 1)
+    asked = replace(plain, augment=AugmentSettings(support=("intensity",)))
+    as_is, again, changed = (draw_exam(problem, plan).test[1] for plan in (plain, plain, asked))
+    for a, b, c in zip(as_is, again, changed, strict=True):
+        assert torch.equal(a.support.x, b.support.x)
+        assert not torch.equal(a.support.x, c.support.x)
+        assert torch.equal(a.query.x, c.query.x)
 
 
 def test_whitening_needs_a_backbone_with_rows(content: dict[str, Any]) -> None:

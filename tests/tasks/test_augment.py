@@ -9,7 +9,7 @@ from torch import Tensor
 
 from contracts.cases import make_cases
 from metadx.errors import UserError
-from metadx.tasks import AUGMENTATIONS, ConditionSource, MetaDataset, Shape, augmentation
+from metadx.tasks import AUGMENTATIONS, ConditionSource, MetaDataset, Shape, augmentation, augmentations
 from metadx.training import pooled_cases
 
 
@@ -89,3 +89,23 @@ def test_only_what_is_drawn_for_training_is_changed() -> None:
     pooled = [pooled_cases(dataset)(np.random.default_rng(0), 4) for dataset in (plain, changed)]
     assert torch.equal(pooled[0].y, pooled[1].y)
     assert not torch.equal(pooled[0].x, pooled[1].x)
+
+
+@pytest.mark.parametrize("side", ["support", "query"])
+def test_support_and_query_are_changed_separately(side: str) -> None:
+    source = pictures()
+    shape = Shape(ways=2, shots=2, query=2)
+    names = {"support": [], "query": []} | {side: ["intensity"]}
+    change = augmentations(names["support"], names["query"], source.input_shape)
+    plain, changed = (
+        MetaDataset("train", [source], shape, augment=augment).sample(np.random.default_rng(0), 1)
+        for augment in (None, change)
+    )
+    for part in ("support", "query"):
+        same = torch.equal(getattr(plain, part).x, getattr(changed, part).x)
+        assert same == (part != side)
+    assert augmentations([], [], (3,)) is None
+    pooled = pooled_cases(MetaDataset("train", [source], shape, augment=change))
+    untouched = pooled_cases(MetaDataset("train", [source], shape))
+    x, y = (draw(np.random.default_rng(0), 4).x for draw in (pooled, untouched))
+    assert torch.equal(x, y) == (side == "query")

@@ -10,7 +10,15 @@ from metadx.errors import UserError
 from metadx.evaluation import DataDescription, SplitDescription
 from metadx.studies.groups import build_groups
 from metadx.studies.patients import build_patients
-from metadx.studies.problem import Problem, describe, read_cases, scans_of, transform_of, with_gaps
+from metadx.studies.problem import (
+    Problem,
+    augments_of,
+    describe,
+    read_cases,
+    scans_of,
+    transform_of,
+    with_gaps,
+)
 from metadx.studies.recipe import Recipe
 from metadx.studies.rules import rules_for
 from metadx.studies.sets import build_sets
@@ -23,7 +31,6 @@ from metadx.tasks import (
     SinusoidSource,
     Split,
     TaskSource,
-    augmentation,
     split_by_name,
     split_cases,
     split_conditions,
@@ -62,7 +69,7 @@ def build_problem(recipe: Recipe) -> Problem:
     def source(split: Split, side: Cases) -> ConditionSource:
         return ConditionSource(side, transform, f"{name}/{split}")
 
-    augment = augmentation(recipe.data.augment, transform.shape)
+    augment = augments_of(recipe.data.augment, transform.shape)
     train = source("train", sides[0])
     sources, weights = _with_auxiliary(train, background, recipe)
     splits = MetaSplits(

@@ -12,6 +12,7 @@ import numpy as np
 from metadx.evaluation import (
     CalibrationBin,
     ConditionScore,
+    DataDescription,
     Difference,
     EvaluationResult,
     Interval,
@@ -26,6 +27,7 @@ from metadx.studies.contenders import Contender, recommend
 from metadx.studies.exam import Outcome, Plan, Progress, draw_exam, sit_all
 from metadx.studies.hardware import hardware
 from metadx.studies.problem import Problem
+from metadx.studies.recipe import AugmentSettings
 from metadx.studies.summary import summarise
 
 _BINS = 10
@@ -67,7 +69,7 @@ def verdict(
     baseline = {k: best({b: tested[k][b] for b in baselines}, metric) for k in plan.shots if baselines}
     result = EvaluationResult(
         title=title,
-        data=problem.data,
+        data=_as_seen(problem.data, plan),
         split=problem.split,
         protocol=Protocol(
             ways=plan.ways,
@@ -91,6 +93,19 @@ def verdict(
         summary=(),
     )
     return result.model_copy(update={"summary": summarise(result)})
+
+
+def _as_seen(data: DataDescription, plan: Plan) -> DataDescription:
+    """The data, with a note where the pictures of episodes were changed."""
+    if not plan.augment:
+        return data
+    how = plan.augment
+    each = AugmentSettings(support=how, query=how) if isinstance(how, tuple) else how
+    words = (
+        f"Pictures of the evaluation were changed at random: support {list(each.support)}, "
+        f"query {list(each.query)}."
+    )
+    return data.model_copy(update={"notes": (*data.notes, words)})
 
 
 def _method(outcome: Outcome) -> Method:

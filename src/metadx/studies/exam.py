@@ -11,7 +11,8 @@ import numpy as np
 from metadx.errors import UserError
 from metadx.evaluation import Scores, evaluate
 from metadx.studies.contenders import Contender, Settings, tune
-from metadx.studies.problem import Problem, feasible
+from metadx.studies.problem import Problem, augments_of, feasible
+from metadx.studies.recipe import Augmented
 from metadx.tasks import Episode, GroupSource, MetaDataset, PatientSource, Shape, Task, TaskSource
 from metadx.tasks.source import bounds
 
@@ -32,6 +33,7 @@ class Plan:
     episodes: int
     tuning_tasks: int
     seed: int
+    augment: Augmented = ()
 
 
 class Exam(NamedTuple):
@@ -77,14 +79,20 @@ def draw_exam(problem: Problem, plan: Plan) -> Exam:
         UserError: meta-test cannot give the ways and shots asked for; says what it can.
     """
     exam = Exam({}, {}, {})
+    change, rng = augments_of(plan.augment, problem.dimensions.input_shape), np.random.default_rng(plan.seed)
+
+    def tasks(drawn: Sequence[tuple[TaskSource, Episode]]) -> list[Task]:
+        made = (source.task(episode) for source, episode in drawn)
+        return [task if change is None else change.changed(task, rng) for task in made]
+
     for shots in plan.shots:
         shape = Shape(ways=plan.ways, shots=shots, query=plan.query)
         drawn = _episodes(problem.splits.test, plan.episodes, shape, plan.seed)
-        exam.test[shots] = [source.task(episode) for source, episode in drawn]
+        exam.test[shots] = tasks(drawn)
         exam.conditions[shots] = [_ways(source, episode) for source, episode in drawn]
         possible = feasible(problem.splits.validation, shape)
         tuning = _episodes(problem.splits.validation, plan.tuning_tasks, possible, plan.seed + 1)
-        exam.tuning[shots] = [source.task(episode) for source, episode in tuning]
+        exam.tuning[shots] = tasks(tuning)
     return exam
 
 

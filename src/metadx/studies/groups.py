@@ -14,6 +14,7 @@ from metadx.errors import UserError
 from metadx.evaluation import SplitDescription
 from metadx.studies.problem import (
     Problem,
+    augments_of,
     check_alike,
     describe,
     read_cases,
@@ -30,7 +31,6 @@ from metadx.tasks import (
     MetaDataset,
     MetaSplits,
     Split,
-    augmentation,
     group_names,
     split_by_group,
     split_groups,
@@ -66,7 +66,7 @@ def build_groups(recipe: Recipe, settings: GroupSettings) -> Problem:
     known = together([part.cases for part in sides["train"]])
     transform = transform_of(known, recipe.data)
     target = target_scale(known) if known.regression else (0.0, 1.0)
-    augment = augmentation(recipe.data.augment, transform.shape)
+    augment = augments_of(recipe.data.augment, transform.shape)
 
     def dataset(side: Split) -> MetaDataset:
         sources = [

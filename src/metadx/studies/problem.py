@@ -27,13 +27,15 @@ from metadx.cases.signals import read_series
 from metadx.errors import UserError
 from metadx.evaluation import DataDescription, SplitDescription
 from metadx.learners import BACKBONES
-from metadx.studies.recipe import DataSettings, Recipe
+from metadx.studies.recipe import Augmented, AugmentSettings, DataSettings, Recipe
 from metadx.tasks import (
+    Augments,
     ConditionSource,
     GroupSource,
     MetaDataset,
     MetaSplits,
     Shape,
+    augmentations,
 )
 from metadx.tasks.source import bounds
 
@@ -129,6 +131,13 @@ def transform_of(cases: Cases, data: DataSettings, sets: Sequence[Cases] = ()) -
     if data.whiten is None:
         return backbone
     return fit_whitening(backbone, [(c.x, c.y) for c in sets or [cases]], data.whiten)
+
+
+def augments_of(setting: Augmented, shape: Sequence[int]) -> Augments | None:
+    """The changes a recipe names: one list for support and query sets, or one for each."""
+    if isinstance(setting, AugmentSettings):
+        return augmentations(setting.support, setting.query, shape)
+    return augmentations(setting, setting, shape)
 
 
 def with_gaps(transform: Transform) -> bool:

@@ -116,6 +116,22 @@ class ScanSettings(_Part):
         return Scans(**self.model_dump())
 
 
+class AugmentSettings(_Part):
+    """How pictures are changed at random, by name: flip, rotate, tilt, crop, intensity; see
+    `metadx.tasks.AUGMENTATIONS`.
+
+    Args:
+        support: changes of support cases, and of pooled ones.
+        query: changes of query cases.
+    """
+
+    support: tuple[str, ...] = ()
+    query: tuple[str, ...] = ()
+
+
+Augmented = tuple[str, ...] | AugmentSettings
+
+
 class DataSettings(_Part):
     """Where cases come from: exactly one of the first six.
 
@@ -143,8 +159,8 @@ class DataSettings(_Part):
         whiten: how strongly a backbone's features are shrunk along the directions in which meta-training cases of
             one condition differ, such as 0.3; see `metadx.cases.fit_whitening`.
         rotations: pictures turned by 90, 180 and 270 degrees are further conditions, as is usual for Omniglot.
-        augment: how pictures are changed at random in meta-training: flip, rotate, tilt, crop, intensity; see
-            `metadx.tasks.AUGMENTATIONS`.
+        augment: how pictures are changed at random in meta-training: a list of flip, rotate, tilt, crop, intensity,
+            or one for support and one for query; see `metadx.tasks.AUGMENTATIONS`.
         allow_unverified: accept a copy whose checksum is not the official one.
         split: how conditions are dealt out.
     """
@@ -170,7 +186,7 @@ class DataSettings(_Part):
     ) = None
     whiten: float | None = Field(None, ge=0, allow_inf_nan=False)
     rotations: bool = False
-    augment: tuple[str, ...] = ()
+    augment: Augmented = ()
     allow_unverified: bool = False
     split: SplitSettings = SplitSettings()
 
@@ -241,6 +257,7 @@ class EvaluationSettings(_Part):
         seed: of the episodes.
         baselines: methods that need no meta-training, tuned on meta-validation and put beside the model.
         tuning_tasks: meta-validation tasks per candidate setting of a baseline.
+        augment: how pictures of episodes are changed at random, as in `data.augment`; by default they are not.
     """
 
     shots: tuple[int, ...] = (1, 5)
@@ -250,6 +267,7 @@ class EvaluationSettings(_Part):
     seed: int = Field(1, ge=0)
     baselines: tuple[str, ...] = ("logistic_regression",)
     tuning_tasks: int = Field(100, ge=1)
+    augment: Augmented = ()
 
     @field_validator("shots")
     @classmethod

@@ -13,10 +13,18 @@ from metadx.algorithms import Dimensions
 from metadx.cases import Cases, Inputs, entries, fit_table
 from metadx.errors import UserError
 from metadx.evaluation import DataDescription, SplitDescription
-from metadx.studies.problem import Problem, describe, read_cases, scans_of, transform_of, with_gaps
+from metadx.studies.problem import (
+    Problem,
+    augments_of,
+    describe,
+    read_cases,
+    scans_of,
+    transform_of,
+    with_gaps,
+)
 from metadx.studies.recipe import DataSettings, Recipe, SetsSettings
 from metadx.studies.rules import rules_for
-from metadx.tasks import ConditionSource, MetaDataset, MetaSplits, Split, augmentation
+from metadx.tasks import ConditionSource, MetaDataset, MetaSplits, Split
 from metadx.tasks.source import bounds
 from metadx.training import pooled_classes
 
@@ -41,7 +49,7 @@ def build_sets(recipe: Recipe, sets: SetsSettings) -> Problem:
     every = [cases for _, cases in read["train"]]
     transform = fit_table(observed) if rows else transform_of(first, recipe.data, every)
 
-    augment = augmentation(recipe.data.augment, transform.shape)
+    augment = augments_of(recipe.data.augment, transform.shape)
 
     def dataset(side: Split) -> MetaDataset:
         sources = [ConditionSource(cases, transform, f"{name}/{side}") for name, cases in read[side]]

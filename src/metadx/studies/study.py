@@ -94,6 +94,7 @@ def plan_for(settings: EvaluationSettings, problem: Problem, trained: int) -> Pl
         episodes=settings.episodes,
         tuning_tasks=settings.tuning_tasks,
         seed=settings.seed,
+        augment=settings.augment,
     )
 
 

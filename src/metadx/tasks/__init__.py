@@ -1,6 +1,6 @@
 """How cases become few-shot tasks."""
 
-from metadx.tasks.augment import AUGMENTATIONS, Augment, augmentation
+from metadx.tasks.augment import AUGMENTATIONS, Augment, Augments, augmentation, augmentations
 from metadx.tasks.conditions import ConditionEpisode, ConditionSource
 from metadx.tasks.episodes import load_episodes, save_episodes
 from metadx.tasks.group_split import GroupSplit, split_by_group, split_groups
@@ -17,6 +17,7 @@ from metadx.tasks.task import Examples, Task, make_examples, present, stack, uns
 __all__ = [
     "AUGMENTATIONS",
     "Augment",
+    "Augments",
     "ConditionEpisode",
     "ConditionSource",
     "ConditionSplit",
@@ -42,6 +43,7 @@ __all__ = [
     "TaskSource",
     "as_dict",
     "augmentation",
+    "augmentations",
     "group_names",
     "load_episodes",
     "make_examples",

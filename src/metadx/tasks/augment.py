@@ -1,9 +1,10 @@
-"""Pictures changed at random without changing what they show, for meta-training only."""
+"""Pictures changed at random without changing what they show, in meta-training and where evaluation asks for it."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -12,9 +13,23 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from metadx.errors import UserError, nearest
+from metadx.tasks.task import Task
 
 Augment = Callable[[Tensor, np.random.Generator], Tensor]
 """Maps pictures, shape (cases, channels, height, width), to as many of the same shape."""
+
+
+class Augments(NamedTuple):
+    """How the inputs of a task are changed, every case by itself; None leaves them as they are."""
+
+    support: Augment | None
+    query: Augment | None
+
+    def changed(self, task: Task, rng: np.random.Generator) -> Task:
+        """The task with changed inputs, those of the support set first."""
+        pairs = zip(task, self, strict=True)
+        return Task(*(part if f is None else part._replace(x=f(part.x, rng)) for part, f in pairs))
+
 
 _TILT = math.radians(15)
 _LEAST_SIDE = 0.8
@@ -92,6 +107,13 @@ def augmentation(names: Sequence[str], shape: Sequence[int]) -> Augment | None:
         return x
 
     return augment
+
+
+def augmentations(support: Sequence[str], query: Sequence[str], shape: Sequence[int]) -> Augments | None:
+    """The named changes of support and query inputs; None where none is named. Raises like `augmentation`."""
+    if not (support or query):
+        return None
+    return Augments(augmentation(support, shape), augmentation(query, shape))
 
 
 def _column(values: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ import numpy as np
 from torch import Tensor
 
 from metadx.errors import UserError
-from metadx.tasks.augment import Augment
+from metadx.tasks.augment import Augment, Augments
 from metadx.tasks.source import Episode, Shape, TaskSource, bounds, draw_shots
 from metadx.tasks.task import Task, stack
 
@@ -34,7 +34,8 @@ class MetaDataset:
         seed: of the passes.
         weights: how often each source is drawn from, relative to the others; equally by default.
         augment: changes the inputs of what is drawn for training (`sample` and pooled cases), every case by
-            itself; `tasks` and `episodes`, which evaluation draws from, stay as they are.
+            itself; an `Augments` changes support and query sets each in its way. `tasks` and `episodes`, which
+            evaluation draws from, stay as they are.
     """
 
     def __init__(
@@ -47,7 +48,7 @@ class MetaDataset:
         batches: int = 100,
         seed: int = 0,
         weights: Sequence[float] | None = None,
-        augment: Augment | None = None,
+        augment: Augment | Augments | None = None,
     ) -> None:
         if split not in ("train", "validation", "test"):
             raise UserError(f"unknown split {split!r}; use 'train', 'validation' or 'test'")
@@ -56,7 +57,7 @@ class MetaDataset:
         self.batch_size = batch_size
         self.batches = batches
         self.seed = seed
-        self.augment = augment
+        self.augment = Augments(augment, augment) if callable(augment) else augment
         self._passes = 0
         self._given = list(sources)
         self._weights = None if weights is None else np.asarray(weights, dtype=float) / sum(weights)
@@ -94,9 +95,12 @@ class MetaDataset:
         return stack(drawn)
 
     def _augmented(self, task: Task, rng: np.random.Generator) -> Task:
-        if self.augment is None:
-            return task
-        return Task(*(part._replace(x=self.augment(part.x, rng)) for part in task))
+        return task if self.augment is None else self.augment.changed(task, rng)
+
+    def augmented_cases(self, x: Tensor, rng: np.random.Generator) -> Tensor:
+        """Inputs of pooled cases, changed as those of a support set are."""
+        change = None if self.augment is None else self.augment.support
+        return x if change is None else change(x, rng)
 
     def episodes(
         self, number: int, shape: Shape | None = None, seed: int = 0

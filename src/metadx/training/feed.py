@@ -52,7 +52,7 @@ def pooled_cases(dataset: MetaDataset) -> Feed:
         label = rng.integers(0, len(pools), size)
         inputs = [pools[y][0].inputs(rng.choice(pools[y][1], 1)) for y in label]
         x = torch.cat(inputs)
-        x = x if dataset.augment is None else dataset.augment(x, rng)
+        x = dataset.augmented_cases(x, rng)
         return make_examples(x, torch.from_numpy(label), len(pools))
 
     return draw
@@ -74,7 +74,7 @@ def _of_everyone(sources: Sequence[PatientSource | GroupSource], dataset: MetaDa
             source, rows = everyone[at]
             parts.append(source.examples(rng.choice(rows, count)))
         x, y, mask = (torch.cat(column) for column in zip(*parts, strict=True))
-        return Examples(x if dataset.augment is None else dataset.augment(x, rng), y, mask)
+        return Examples(dataset.augmented_cases(x, rng), y, mask)
 
     return draw
 
