@@ -14,6 +14,7 @@ from metadx.cases.genomics import read_anndata, read_clinvar_conflicting, read_e
 from metadx.cases.holdings import Holding, cache_folder, find
 from metadx.cases.medmnist import read_medmnist
 from metadx.cases.omniglot import read_omniglot
+from metadx.cases.openml import get_openml, is_openml, load_openml
 from metadx.cases.packed import read_packed
 from metadx.cases.pictures import AnySize
 from metadx.cases.resize import resize_cases
@@ -31,13 +32,15 @@ def get(name: str, *, allow_unverified: bool = False) -> Path:
     its official source into the cache. Nothing else in metadx downloads.
 
     Args:
-        name: its name in the catalogue.
+        name: its name in the catalogue, or one of OpenML's such as `openml:100`.
         allow_unverified: take a copy that is not the official one.
 
     Raises:
         UserError: an unknown name, a copy that is not the official one, or a failed download.
         MissingData: it is not here and cannot be downloaded; says where to get it.
     """
+    if is_openml(name):
+        return get_openml(name)
     data_set = entry(name)
     holding = find(data_set)
     if holding is None:
@@ -57,7 +60,7 @@ def load(
     """The cases of a data set that is on this machine; downloads nothing.
 
     Args:
-        name: its name in the catalogue.
+        name: its name in the catalogue, or one of OpenML's such as `openml:100`.
         allow_unverified: take a copy that is not the official one; the provenance then says so.
         patients: `EVERY_CASE_ITS_OWN_PATIENT`, for a data set without patient ids; the provenance repeats it.
         size, channels: what pictures are brought to; as they are by default.
@@ -68,6 +71,8 @@ def load(
             ids for which nobody vouched.
         MissingData: it is not here; says the command that gets it.
     """
+    if is_openml(name):
+        return load_openml(name, patients=patients)
     data_set = entry(name)
     holding = find(data_set)
     if holding is None:

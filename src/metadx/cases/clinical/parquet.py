@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ def read_parquet(
     patient: str = "patient",
     site: str | None = None,
     time: str | None = None,
+    drop: Sequence[str] = (),
     patients: str | None = None,
 ) -> Cases:
     """Cases from a Parquet table; a `label` of fractions makes it regression.
@@ -38,6 +40,7 @@ def read_parquet(
         label: the column that is to be diagnosed.
         patient: the column that says whose case it is.
         site, time: the columns that say where and when it was observed; a column `site` or `time` is taken unasked.
+        drop: columns to leave out, such as row numbers.
         patients: `EVERY_CASE_ITS_OWN_PATIENT`, for a table without a patient column.
 
     Raises:
@@ -60,7 +63,7 @@ def read_parquet(
     else:
         mend = f"There is no column '{patient}': name it with patient='...'"
         whose, notes = vouched(patients, len(y), str(file), otherwise=mend), (VOUCHED,)
-    aside = {label, patient, site, time}
+    aside = {label, patient, site, time, *drop}
     x, features, done = _encoded(table, [name for name in names if name not in aside], file)
     return Cases(
         x=x,
