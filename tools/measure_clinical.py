@@ -13,17 +13,25 @@ from numpy.typing import NDArray
 from scipy.special import expit
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-try:
-    from measure_icu import icu
-except ImportError:
-    icu = None
+from measure_icu import icu
 from metadx.algorithms import Engine, PriorLogistic
 from metadx.cases import Cases, fit_table, load
 from metadx.cases.clinical import HOSPITALS
 from metadx.learners import MLP
 from metadx.studies.results import Row, write_row
 from metadx.tasks import GroupSource, MetaDataset, Shape
-from updating import METRICS, Array, Draw, Estimate, Foreseen, estimates, moved, others, penalised, recalibrated
+from updating import (
+    METRICS,
+    Array,
+    Draw,
+    Estimate,
+    Foreseen,
+    estimates,
+    moved,
+    others,
+    penalised,
+    recalibrated,
+)
 
 RESULTS = Path(__file__).resolve().parent.parent / "results"
 PATIENTS, DRAWS, TUNING_DRAWS = 20, 100, 20
@@ -113,7 +121,9 @@ def _foresee(
 
         def alone(d: Draw, c: float = c) -> Array:
             precision = np.full(one.shape[1], 1 / c)
-            return one[d.query] @ penalised(one[d.support], new.y[d.support], np.zeros(len(d.support)), precision)
+            return one[d.query] @ penalised(
+                one[d.support], new.y[d.support], np.zeros(len(d.support)), precision
+            )
 
         put(("alone", f"{c:g}"), alone)
     if only is None or any(method[0] == "meta" for method in only):
@@ -125,7 +135,12 @@ def _foresee(
 def _bases(x: Array, y: Array, site: NDArray[np.str_], new: Array) -> Iterator[tuple[str, Array]]:
     """Logits of models of the other hospitals: logistic regression, boosted trees, and their mean."""
     trees = HistGradientBoostingClassifier(
-        max_iter=60, learning_rate=0.05, min_samples_leaf=15, max_leaf_nodes=6, l2_regularization=5, random_state=0
+        max_iter=60,
+        learning_rate=0.05,
+        min_samples_leaf=15,
+        max_leaf_nodes=6,
+        l2_regularization=5,
+        random_state=0,
     )
     grown = trees.fit(x, y).decision_function(new)
     yield "trees", grown

@@ -63,7 +63,7 @@ def recalibrated(z: Array, y: Array, intercept: float, slope: float) -> Callable
 def moved(
     x: Array, z: Array, y: Array, intercept: float, slope: float, feature: float
 ) -> Callable[[Array, Array], Array]:
-    """Logits of a new site: besides recalibration every feature's weight moves, drawn towards the others' weights."""
+    """Logits of a new site: recalibrated, and every weight moved, drawn towards the others' weights."""
     features = np.c_[np.ones(len(z)), z, x]
     precision = np.concatenate([[intercept, slope], np.full(x.shape[1], feature)])
     w = penalised(features, y, z, precision)
@@ -91,19 +91,28 @@ class Foreseen:
 
     def mean(self, metric: str) -> float:
         """The metric of each draw's other cases, averaged over draws."""
-        return float(np.mean(self._each(metric, np.ones(len(self.y)))))
+        return float(np.mean(self._each(metric, np.ones(len(self.y)), self._orders(metric))))
 
     def resampled(self, metric: str, weights: Array, draws: NDArray[np.int64]) -> Array:
         """The mean metric of each resample; weights of the cases, shape (resamples, cases), and draws alike."""
-        found = [self._each(metric, w)[d].mean() for w, d in zip(weights, draws, strict=True)]
-        return np.array(found)
+        orders = self._orders(metric)
+        return np.array(
+            [self._each(metric, w, orders)[d].mean() for w, d in zip(weights, draws, strict=True)]
+        )
 
-    def _each(self, metric: str, weight: Array) -> Array:
+    def _orders(self, metric: str) -> list[NDArray[np.int64]]:
+        """Each draw's cases in the order of their probability, ties one way and the other for the ROC curve."""
+        p = np.where(np.isfinite(self.p), self.p, 0.5)
+        key = -p if metric == "auprc" else p
+        ways = {"auroc": (0, 1), "auprc": (0,)}.get(metric, ())
+        return [np.lexsort((np.broadcast_to(self.y == first, p.shape), key), axis=-1) for first in ways]
+
+    def _each(self, metric: str, weight: Array, orders: Sequence[NDArray[np.int64]]) -> Array:
         known = np.isfinite(self.p)
         w = np.where(known, weight, 0.0)
+        if orders:
+            return _ranked(self.y, w, orders, metric)
         p = np.clip(np.where(known, self.p, 0.5), _CLIP, 1 - _CLIP)
-        if metric in ("auroc", "auprc"):
-            return _ranked(p, self.y, w, metric)
         loss = {
             "brier": (p - self.y) ** 2,
             "log_loss": -np.where(self.y == 1, np.log(p), np.log1p(-p)),
@@ -112,19 +121,19 @@ class Foreseen:
         return np.asarray((loss * w).sum(1) / w.sum(1))
 
 
-def _ranked(p: Array, y: Array, w: Array, metric: str) -> Array:
+def _ranked(y: Array, w: Array, orders: Sequence[NDArray[np.int64]], metric: str) -> Array:
     """Area under the ROC curve (ties halved) or the average precision (ties at their worst), by row."""
     found = []
-    for first in (0, 1) if metric == "auroc" else (0,):
-        order = np.lexsort((np.broadcast_to(y == first, p.shape), -p if metric == "auprc" else p), axis=-1)
+    for order in orders:
         weight, label = np.take_along_axis(w, order, -1), y[order]
-        yes, no = weight * label, weight * (1 - label)
+        yes = weight * label
+        hits = np.cumsum(yes, -1)
         if metric == "auprc":
-            hits = np.cumsum(yes, -1)
             precision = hits / np.maximum(np.cumsum(weight, -1), 1e-12)
             found.append((precision * yes).sum(-1) / np.maximum(hits[:, -1], 1e-12))
         else:
-            found.append((yes * np.cumsum(no, -1)).sum(-1) / np.maximum(yes.sum(-1) * no.sum(-1), 1e-12))
+            no = weight - yes
+            found.append((yes * np.cumsum(no, -1)).sum(-1) / np.maximum(hits[:, -1] * no.sum(-1), 1e-12))
     return np.asarray(np.mean(found, axis=0))
 
 
