@@ -22,6 +22,7 @@ SUFFIXES = (".nii", ".nii.gz")
 _HEADER_BYTES = 540
 _MAX_OFFSET = 16 * 1024**2
 _MAX_GZIP_RATIO = 1032
+_SLACK = 1 << 20
 
 
 def read_nifti(path: str | Path, *, index: int | None = None, nan: float | None = None) -> Volume:
@@ -57,6 +58,8 @@ def read_nifti(path: str | Path, *, index: int | None = None, nan: float | None 
             affine = np.asarray(image.affine, dtype=np.float64)
             check_affine(affine, str(file))
             values = _values(image, _chosen(image.shape, index, file))
+            if _gzipped(file):
+                _check_to_end(file, header)
     except UserError:
         raise
     except Exception as why:  # parsers of hostile bytes raise nearly anything
@@ -142,6 +145,19 @@ def _check_header(header: Any, path: Path) -> None:
         raise UserError(
             f"{path}: claims {claimed:,.0f} bytes, but holds at most {held:,}: truncated. Get it again."
         )
+
+
+def _check_to_end(path: Path, header: Any) -> None:
+    """Reads a gzipped file to its end, where the checksum of its content is; more than it claims is refused."""
+    claimed = (
+        int(header["vox_offset"]) + math.prod(header.get_data_shape()) * header.get_data_dtype().itemsize
+    )
+    held = 0
+    with gzip.open(path) as stream:
+        while piece := stream.read(1 << 20):
+            held += len(piece)
+            if held > claimed + _SLACK:
+                raise UserError(f"{path}: holds more than the {claimed:,} bytes it claims. Get it again.")
 
 
 def _chosen(shape: tuple[int, ...], index: int | None, path: Path) -> int:

@@ -212,9 +212,16 @@ def _times(columns: Columns, path: Path) -> NDArray[np.generic]:
     """Numbers as they are; dates as datetime64, in UTC where they name a time zone."""
     text = _filled(columns, "time", path)
     try:
-        return text.astype(np.float64)
+        if not any("_" in cell for cell in text):
+            plain = text.astype(np.float64)
+            if np.isfinite(plain).all():
+                return plain
+            raise UserError(
+                f"{path}: column 'time' is infinite in row {np.isinf(plain).argmax() + 1}. Mend it."
+            )
     except ValueError:
-        return np.asarray([_date(cell, row, path) for row, cell in enumerate(text, start=1)])
+        pass
+    return np.asarray([_date(cell, row, path) for row, cell in enumerate(text, start=1)])
 
 
 def _date(cell: str, row: int, path: Path) -> np.datetime64:

@@ -88,7 +88,7 @@ def parquet_table(path: Path) -> Any:
     if not path.is_file():
         raise UserError(f"{path}: no such file. Mend the path.")
     try:
-        with pyarrow.parquet.ParquetFile(path, memory_map=False) as file:
+        with pyarrow.parquet.ParquetFile(path, memory_map=False, page_checksum_verification=True) as file:
             shape = file.metadata.num_rows, file.metadata.num_columns
             if shape[0] * max(shape[1], 1) > MAX_VALUES or shape[0] < 0:
                 raise UserError(

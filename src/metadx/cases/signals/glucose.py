@@ -18,13 +18,15 @@ from metadx.cases.cases import Cases, Provenance
 from metadx.errors import UserError
 
 TIME_COLUMN = "timestamp"
+_SAID = frozenset(("", "na", "nan", "null", "lo", "low", "hi", "high"))
 VALUE_COLUMNS = {"glucose_value_mg_dl": 1.0, "glucose_value_mmol_l": 18.016}
 """Names of the value column, and what multiplies it to mg/dL."""
 
 _SUFFIXES = (".csv", ".csv.gz")
 _MOST_BYTES = 200_000_000
-_LEAST, _MOST = 10.0, 1000.0  # mg/dL that a sensor could mean
-_MMOL = 35.0  # a median below it, in mg/dL, is a value in mmol/L
+_LEAST, _MOST = 35.0, 1000.0  # mg/dL: sensors end at 40, and below 35 it may be a value in mmol/L
+_MMOL = 35.0  # above it no value in mmol/L is a living person's, below it none in mg/dL
+_FEW = 0.02  # the share of readings that may be in what looks like another unit, or later than they say
 _STEP = 5.0  # minutes
 _GAP = 20.0  # minutes that values may lie apart to be joined by a line
 _HALF_DAY = 720.0
@@ -162,16 +164,31 @@ def read_course(path: Path, unit: str | None = None) -> Course:
     scale = VALUE_COLUMNS["glucose_value_mmol_l"] if unit == "mmol/L" else VALUE_COLUMNS[column]
     value = np.array([_number(row[column]) for row in rows]) * (1.0 if unit == "mg/dL" else scale)
     sound = np.isfinite(value) & (value > 0)
-    _check_unit(value[sound], path)
+    most = _MMOL * scale if scale != 1.0 and unit != "mg/dL" else _MOST
+    _check_unit(value[sound], most, path)
     later = np.maximum.accumulate(np.r_[-np.inf, minutes[:-1]])
-    kept = sound & (minutes > later) & (value >= _LEAST) & (value <= _MOST)
+    _check_words([row[column] for row in rows], path)
+    kept = sound & (minutes > later) & (value >= _LEAST) & (value <= most)
     if (minutes[1:] < minutes[:-1]).sum() > 0.05 * len(minutes):
         raise UserError(
             f"{path}: times run backwards {(np.diff(minutes) < 0).sum()} times. Sort its rows by time."
         )
+    _check_jumps(minutes, minutes < later, path)
     name = path.name.removesuffix(".gz").removesuffix(".csv")
     first = minutes[kept][0] if kept.any() else 0.0
     return Course(name, minutes[kept] - first, value[kept], int((~kept).sum()), undated)
+
+
+def _check_jumps(minutes: NDArray[np.float64], early: NDArray[np.bool_], path: Path) -> None:
+    """Refuses a few times so late, by a slip, that most others would count as out of order."""
+    if early.sum() <= 0.2 * len(minutes):
+        return
+    ahead = np.flatnonzero(minutes > minutes[early].max())
+    if len(ahead) <= max(3, _FEW * len(minutes)):
+        raise UserError(
+            f"{path}: {early.sum()} of {len(minutes)} readings are earlier than row {ahead[0] + 1}, which stands "
+            "before them: its time looks wrong. Mend it, or sort the rows."
+        )
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
@@ -180,19 +197,44 @@ def _rows(path: Path) -> list[dict[str, str]]:
             content = stream.read(_MOST_BYTES + 1)
         if len(content) > _MOST_BYTES:
             raise UserError(f"{path}: more than {_MOST_BYTES:,} bytes for one person. Cut the file.")
-        table = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""), restval="")
-        return list(table)
+        table = csv.DictReader(
+            io.StringIO(content.decode("utf-8-sig"), newline=""), restval="", restkey="", strict=True
+        )
+        rows = list(table)
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: byte {error.start} is not UTF-8. Save the file as UTF-8.") from error
     except (OSError, EOFError, zlib.error, csv.Error) as error:
         raise UserError(f"{path}: cannot be read ({' '.join(str(error).split())[:120]}).") from error
+    names = list(table.fieldnames or ())
+    if len(set(names)) < len(names):
+        raise UserError(f"{path}: two columns have the same name. Name every column once.")
+    long = next((number for number, row in enumerate(rows, start=1) if "" in row), None)
+    if long is not None and "" not in names:
+        raise UserError(
+            f"{path}: row {long} has more cells than the header. Write 7.1, not 7,1, or mend that row."
+        )
+    return rows
 
 
 def _number(text: str | None) -> float:
     try:
-        return float(text) if text else np.nan
+        return float(text) if text and "_" not in text else np.nan
     except ValueError:
         return np.nan
+
+
+def _check_words(cells: Sequence[str], path: Path) -> None:
+    """Refuses values that are no numbers, unless they are few or what sensors say beyond their range."""
+    odd = [
+        i
+        for i, cell in enumerate(cells)
+        if cell.strip().lower() not in _SAID and _number(cell) != _number(cell)
+    ]
+    if len(odd) > _FEW * len(cells):
+        raise UserError(
+            f"{path}: row {odd[0] + 1}: '{cells[odd[0]][:40]}' is no number, and so are {len(odd)} of {len(cells)} "
+            "values. Write 7.1, not 7,1."
+        )
 
 
 def _minutes(texts: Sequence[str], path: Path) -> tuple[NDArray[np.float64], bool]:
@@ -232,8 +274,8 @@ def _of_day(text: str) -> float | None:
     return hours * 60 + minutes + seconds / 60 if hours < 24 and minutes < 60 and seconds < 60 else None
 
 
-def _check_unit(value: NDArray[np.float64], path: Path) -> None:
-    """Refuses values that look like mmol/L, all of them or some."""
+def _check_unit(value: NDArray[np.float64], most: float, path: Path) -> None:
+    """Refuses values that look like another unit, all of them or some; `most` is what this one could mean."""
     if not len(value):
         return
     middle = float(np.median(value))
@@ -243,7 +285,13 @@ def _check_unit(value: NDArray[np.float64], path: Path) -> None:
             "glucose_value_mmol_l, or say unit='mmol/L'."
         )
     low = int((value < _MMOL).sum())
-    if low > 0.02 * len(value):
+    high = int((value > most).sum())
+    if most < _MOST * 0.99 and high > _FEW * len(value):
+        raise UserError(
+            f"{path}: {high} of {len(value)} values are above {_MMOL:g} mmol/L, which no living person has: units "
+            "look mixed, or all are mg/dL. Convert mg/dL by 1 / 18.016."
+        )
+    if low > _FEW * len(value):
         raise UserError(
             f"{path}: {low} of {len(value)} values are below {_MMOL:g} mg/dL beside a median of {middle:.0f}: "
             "units look mixed. Convert mmol/L by 18.016."

@@ -79,9 +79,10 @@ def read_recording(path: Path, leads: Sequence[str]) -> Recording:
             warnings.simplefilter("ignore")  # of the library about pandas, and of numpy about damaged numbers
             header = wfdb.rdheader(str(path))
             channel, rate, length = _chosen(header, leads, path)
-            record = wfdb.rdrecord(str(path), channels=[channel], physical=True)
+            record = wfdb.rdrecord(str(path), channels=[channel], physical=False)
             annotation = wfdb.rdann(str(path), "atr")
-        signal = np.asarray(record.p_signal, dtype=np.float64)[:, 0]
+        _check_sums(record, path)
+        signal = np.asarray(record.dac(), dtype=np.float64)[:, 0]
         at = np.asarray(annotation.sample, dtype=np.int64)
         symbols = tuple(annotation.symbol)
     except UserError:
@@ -120,6 +121,20 @@ def _chosen(header: Any, leads: Sequence[str], path: Path) -> tuple[int, float, 
         )
     wanted = [name for name in leads if name in names]
     return (names.index(wanted[0]) if wanted else 0), rate, length
+
+
+def _check_sums(record: Any, path: Path) -> None:
+    """Refuses samples that are not those that the header was written for, by its checksum and first value."""
+    if (record.samps_per_frame or [1])[0] != 1:
+        return
+    values = record.d_signal[:, 0]
+    told, first = record.checksum[0], record.init_value[0]
+    if told is not None and (int(told) - int(values.sum(dtype=np.int64))) % 65536:
+        raise UserError(f"{path}: the samples do not have the checksum of the header. Get the files again.")
+    if first is not None and len(values) and int(first) != int(values[0]):
+        raise UserError(
+            f"{path}: the first sample is {values[0]}, by the header {first}. Get the files again."
+        )
 
 
 def _check(path: Path, signal: NDArray[np.float64], at: NDArray[np.int64], symbols: int, length: int) -> None:

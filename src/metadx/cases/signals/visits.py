@@ -87,7 +87,7 @@ def _table(path: Path) -> tuple[list[str], list[list[str]]]:
         raise UserError(f"{path}: no rows below the header.")
     delimiter = max("\t;,", key=lines[0].count)
     try:
-        header, *rows = (row for row in csv.reader(lines, delimiter=delimiter))
+        header, *rows = (row for row in csv.reader(lines, delimiter=delimiter, strict=True))
     except csv.Error as error:
         raise UserError(f"{path}: cannot be read as a table ({error}).") from error
     header = [name.strip() for name in header]
@@ -107,7 +107,7 @@ def _numbers(rows: Sequence[Sequence[str]], column: int, name: str, path: Path) 
         if cell in ("", "?", "NA", "NaN", "nan"):
             continue
         try:
-            found[i] = float(cell)
+            found[i] = float("x" if "_" in cell else cell)
         except ValueError:
             raise UserError(f"{path}: column '{name}', row {i + 1}: '{cell[:40]}' is no number.") from None
         if not np.isfinite(found[i]):
