@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from metadx.cases.cases import Cases, Provenance
 from metadx.cases.columns import encode, is_missing, numbers
 from metadx.cases.dicom.told import Told, told_by_headers
+from metadx.cases.kinds import PICTURE_SUFFIXES
 from metadx.cases.labels import number_classes
+from metadx.cases.nifti import SUFFIXES
 from metadx.cases.patients import VOUCHED, vouched
 from metadx.cases.pictures import AnySize, describe_reading, read_pictures, sides
 from metadx.cases.scan import scan_text
@@ -64,7 +66,9 @@ def read_table(
         text = columns["path"].astype(np.str_)[of]
         name = np.char.strip(np.char.add(np.char.add(text, " "), np.asarray(shown.where, dtype=np.str_)))
     else:
-        x, features, done = encode({n: v for n, v in columns.items() if n not in ROLES}, str(file))
+        measured = {n: v for n, v in columns.items() if n not in ROLES}
+        _refuse_pictures(measured, file)
+        x, features, done = encode(measured, str(file))
     columns = {role: cells[of] for role, cells in columns.items()}
     patient, notes = _patients(columns, patients, told, of, file)
     return Cases(
@@ -82,6 +86,14 @@ def read_table(
         details=told.details,
         name=name,
     )
+
+
+def _refuse_pictures(columns: Columns, path: Path) -> None:
+    """Refuses a column of pictures' names: as text it would tell every case by its own name."""
+    for name, cells in columns.items():
+        named = sum(str(cell).lower().endswith((*PICTURE_SUFFIXES, *SUFFIXES, ".dcm")) for cell in cells)
+        if 2 * named > len(cells):
+            raise UserError(f"{path}: column '{name[:60]}' names pictures. Call it 'path', or remove it.")
 
 
 class _Shown(NamedTuple):

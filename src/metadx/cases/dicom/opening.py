@@ -6,6 +6,7 @@ import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedReader, FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,7 +49,21 @@ def open_dicom(path: str | Path, *, pixels: bool = True) -> Dataset:
         )
     with reading(file):
         _check_inflated(file)
-        return dcmread(file, stop_before_pixels=not pixels)
+        with _Bounded(FileIO(file)) as stream:
+            return dcmread(stream, stop_before_pixels=not pixels)
+
+
+class _Bounded(BufferedReader):
+    """A file of which no more is asked for than it holds: an element may claim 4 GB, which would be allocated."""
+
+    def __init__(self, raw: FileIO) -> None:
+        super().__init__(raw)
+        self._size = raw.seek(0, 2)
+        self.seek(0)
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        left = max(0, self._size - self.tell())
+        return super().read(left if size is None or size < 0 else min(size, left))
 
 
 @contextmanager
