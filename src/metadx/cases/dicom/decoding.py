@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 from numpy.typing import NDArray
 
 from metadx.cases.dicom.frames import Layout
@@ -59,11 +60,36 @@ def stored_values(dataset: Dataset, layout: Layout, frame: int, path: str | Path
     if plugin == _TURBO.plugin:
         values = decode_jpeg(coded, layout, signed=bool(dataset.get("PixelRepresentation")))
     else:
+        if not plugin:
+            _check_unused_bits(dataset, layout, frame, path)
         values = pixel_array(dataset, index=frame, decoding_plugin=plugin)
     expected = (layout.rows, layout.columns) + ((3,) if layout.samples == 3 else ())
     if values.shape != expected:
         raise UserError(f"{path}: pixels of shape {values.shape}, not {expected}. Export it again.")
     return values.astype(values.dtype.newbyteorder("="), copy=False)
+
+
+def _check_unused_bits(dataset: Dataset, layout: Layout, frame: int, path: str | Path) -> None:
+    """Refuses values of 16 bits that fit into the bits stored only if their bytes are swapped.
+
+    Unused high bits may hold anything, such as overlays, and the decoder clears them: it would not notice.
+    """
+    claimed = int(dataset.get("BitsAllocated") or 0), int(dataset.get("HighBit", -1)) + 1, layout.samples
+    if claimed != (16, layout.bits, 1) or layout.bits == 16 or "PixelData" not in dataset:
+        return
+    count = layout.rows * layout.columns
+    content, start = dataset.PixelData, 2 * count * frame
+    if len(content) < start + 2 * count:
+        return  # the decoder says so
+    order = "<" if dataset.file_meta.TransferSyntaxUID.is_little_endian else ">"
+    words = np.frombuffer(content, f"{order}u2", count, start).astype(np.uint16)
+    unused = (0, (1 << (16 - layout.bits)) - 1)  # clear, or a sign
+    fit, fit_swapped = (np.isin(w >> layout.bits, unused).all() for w in (words, words.byteswap()))
+    if fit_swapped and not fit:
+        raise UserError(
+            f"{path}: values do not fit into the {layout.bits} bits that the header names: its byte order may be "
+            "wrong. Export it again."
+        )
 
 
 def _decoder(syntax: UID, layout: Layout, path: str | Path) -> Decoder:

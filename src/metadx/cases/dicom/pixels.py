@@ -97,7 +97,6 @@ def modality_values(dataset: Dataset, claimed: Layout, frame: int, path: str | P
     if claimed.samples == 3 or claimed.photometric == "PALETTE COLOR":
         raise UserError(f"{path}: a coloured picture ({claimed.photometric}) has no modality values.")
     stored = stored_values(dataset, claimed, frame, path)
-    _check_bits(stored, claimed, path)
     padding = _padding(dataset, stored)
     item = macro(dataset, frame, "PixelValueTransformationSequence")
     slope, intercept = numbers(item, "RescaleSlope", 1), numbers(item, "RescaleIntercept", 1)
@@ -156,19 +155,6 @@ def _eight_bits(values: NDArray[Any], bits: int) -> NDArray[np.uint8]:
     if bits == 8:
         return values.astype(np.uint8, copy=False)
     return np.round(np.clip(values / float((1 << bits) - 1), 0.0, 1.0) * 255.0).astype(np.uint8)
-
-
-def _check_bits(stored: NDArray[Any], claimed: Layout, path: str | Path) -> None:
-    """Refuses values that need more bits than the header says are stored, as where bytes are swapped."""
-    if stored.dtype.kind not in "iu" or not stored.size:
-        return
-    half = 1 << (claimed.bits - 1)
-    low, high = (-half, half - 1) if stored.dtype.kind == "i" else (0, 2 * half - 1)
-    if stored.min() < low or stored.max() > high:
-        raise UserError(
-            f"{path}: values from {stored.min()} to {stored.max()} do not fit into the {claimed.bits} bits that "
-            "the header names: its byte order may be wrong. Export it again."
-        )
 
 
 def _padding(dataset: Dataset, stored: NDArray[Any]) -> NDArray[np.bool_] | None:
