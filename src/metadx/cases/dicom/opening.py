@@ -20,6 +20,9 @@ MAX_BYTES = 2 * 1024**3
 """A file that is larger, or that inflates to more, is refused before it is parsed."""
 
 _META_AT = 132 + 12
+_MOST_META = 1 << 14
+_GROUP_LENGTH = b"\x02\0\0\0UL\x04\0"
+_DEFLATED = b"1.2.840.10008.1.2.1.99"
 
 
 def open_dicom(path: str | Path, *, pixels: bool = True) -> Dataset:
@@ -84,15 +87,13 @@ def reading(path: str | Path) -> Iterator[None]:
 
 def _check_inflated(path: Path) -> None:
     """Refuses a deflated file that would inflate to more than `MAX_BYTES`, holding a piece of it at a time."""
-    from pydicom.filereader import read_file_meta_info
-    from pydicom.uid import DeflatedExplicitVRLittleEndian
-
-    meta = read_file_meta_info(path)
-    if meta.get("TransferSyntaxUID") != DeflatedExplicitVRLittleEndian:
+    with path.open("rb") as file:
+        head = file.read(_MOST_META)
+    if _DEFLATED not in head:
         return
-    length = int(meta.get("FileMetaInformationGroupLength", -1))
-    if length < 0:
+    if head[132:140] != _GROUP_LENGTH:
         raise UserError(f"{path}: deflated, but its header does not say where it ends. Export it again.")
+    length = int.from_bytes(head[140:144], "little")
     inflate, total = zlib.decompressobj(-zlib.MAX_WBITS), 0
     with path.open("rb") as file:
         file.seek(_META_AT + length)
