@@ -142,7 +142,7 @@ def _kept(
     inside = np.nan
     if trial is not None and (half := half_width(trial.errors.numpy(), LEVEL)) is not None:
         inside = float((left.abs() <= half).double().mean())
-    rmse = [scale * float(np.sqrt(value)) for value in (mse, base.square().mean(), left.square().mean())]
+    rmse = [scale * float(value) ** 0.5 for value in (mse, base.square().mean(), left.square().mean())]
     return float(trial is not None and not trial.helps), *rmse, inside
 
 
