@@ -6,12 +6,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from metadx.diagnosis import Diagnoser, Finding, load_bundle, save_bundle
+    from metadx.diagnosis import Diagnoser, Finding, Forecaster, load_bundle, save_bundle
     from metadx.studies import load_model
 
 __version__ = "0.1.0"
 
-__all__ = ["Diagnoser", "Finding", "load_bundle", "load_model", "save_bundle"]
+__all__ = ["Diagnoser", "Finding", "Forecaster", "load_bundle", "load_model", "save_bundle"]
 
 _ROOMS = dict.fromkeys(__all__, "metadx.diagnosis") | {"load_model": "metadx.studies"}
 

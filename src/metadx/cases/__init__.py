@@ -8,7 +8,7 @@ from metadx.cases.files import Reading, read_files
 from metadx.cases.folders import read_folders
 from metadx.cases.gaps import GapTransform
 from metadx.cases.holdings import Holding, find
-from metadx.cases.inputs import Inputs, inputs_from_parts, inputs_to_parts, storable
+from metadx.cases.inputs import Inputs, inputs_from_parts, inputs_of, inputs_to_parts, storable
 from metadx.cases.medimeta import read_medimeta
 from metadx.cases.medmnist import read_medmnist
 from metadx.cases.observations import Observations, read_observations
@@ -29,6 +29,7 @@ from metadx.cases.scans import Scans, read_scans
 from metadx.cases.tables import read_table
 from metadx.cases.thyroid import diagnosis, letters, read_thyroid
 from metadx.cases.units import OddUnit, odd_units
+from metadx.cases.values import read_values
 from metadx.cases.whitening import Whitened, fit_whitening
 
 __all__ = [
@@ -65,6 +66,7 @@ __all__ = [
     "fit_whitening",
     "get",
     "inputs_from_parts",
+    "inputs_of",
     "inputs_to_parts",
     "letters",
     "load",
@@ -82,6 +84,7 @@ __all__ = [
     "read_scans",
     "read_table",
     "read_thyroid",
+    "read_values",
     "rotations",
     "storable",
     "unrotated",

@@ -53,6 +53,8 @@ class Cases:
             or None. Tasks along genes are drawn from it; cases of no group have "".
         details: what else the source tells of each case, such as the view of a radiograph, by name; each of shape
             (cases,), text.
+        quantity, unit: what the target value is and what it is measured in, for regression.
+        reader: what reads a file of one more person into such cases; empty where columns have names.
 
     Raises:
         UserError: the arrays are empty, not aligned, hold NaN labels or labels that `classes` does not name.
@@ -71,6 +73,9 @@ class Cases:
     group: NDArray[np.str_] | None = None
     details: Mapping[str, NDArray[np.str_]] = field(default_factory=dict)
     reach: tuple[float, float] = (0.0, 0.0)
+    quantity: str = ""
+    unit: str = ""
+    reader: str = ""
 
     def __post_init__(self) -> None:
         n = len(self.x)
@@ -103,6 +108,14 @@ class Cases:
     def regression(self) -> bool:
         """Whether `y` is a target value rather than a condition."""
         return not self.classes
+
+    @property
+    def time_column(self) -> int | None:
+        """The first column of a table that is the time of the case, if there is one."""
+        if not self.features or self.time is None or self.time.dtype.kind not in "iuf":
+            return None
+        columns = range(self.x.shape[1])
+        return next((c for c in columns if np.array_equal(self.x[:, c], self.time)), None)
 
     def select(self, index: ArrayLike) -> Cases:
         """The cases at `index` (integers or a mask), with the same classes."""

@@ -10,15 +10,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from metadx.cases.cases import Modality
+from metadx.cases.cases import Cases, Modality
 from metadx.cases.pictures import MAX_PIXELS
-from metadx.cases.preprocess import PictureTransform, Pixels, TableTransform, Transform
+from metadx.cases.preprocess import PictureTransform, Pixels, SignalTransform, TableTransform, Transform
 from metadx.cases.scans import Scans
 from metadx.cases.volumes import MAX_VOXELS
 from metadx.cases.whitening import DIRECTIONS, Whitened
 from metadx.errors import UserError
 
 Arrays = dict[str, NDArray[Any]]
+_MOST_SAMPLES = 10_000_000
 
 _WHITENED = ("mean", "scale", "directions", "kept")
 
@@ -33,6 +34,9 @@ class Inputs:
         transform: observations to network inputs, fitted on meta-training cases.
         bits: how many bits of 16-bit grey pictures hold values; None for pictures as they are.
         scans: what of a scan is a picture or a volume; None where there were no scans.
+        reader: what reads a file of one person into cases; empty where columns are found by name.
+        reach: how far before and after its time a case's window and target reach, in the reader's unit of time.
+        time: the column of a table that is the time of the case, if there is one.
     """
 
     modality: Modality
@@ -40,6 +44,9 @@ class Inputs:
     transform: Transform
     bits: int | None = None
     scans: Scans | None = None
+    reader: str = ""
+    reach: tuple[float, float] = (0.0, 0.0)
+    time: int | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -54,9 +61,24 @@ class Inputs:
         return isinstance(self.transform, TableTransform)
 
 
+def inputs_of(
+    cases: Cases, transform: Transform, bits: int | None = None, scans: Scans | None = None
+) -> Inputs:
+    """What a model of these cases takes.
+
+    Args:
+        cases: those of meta-training.
+        transform: fitted on them.
+        bits, scans: as for `Inputs`.
+    """
+    return Inputs(
+        cases.modality, cases.features, transform, bits, scans, cases.reader, cases.reach, cases.time_column
+    )
+
+
 def storable(inputs: Inputs) -> bool:
     """Whether `inputs_to_parts` can take them apart."""
-    return isinstance(inputs.transform, PictureTransform | TableTransform)
+    return isinstance(inputs.transform, PictureTransform | TableTransform | SignalTransform)
 
 
 def inputs_to_parts(inputs: Inputs) -> tuple[dict[str, Any], Arrays]:
@@ -66,7 +88,11 @@ def inputs_to_parts(inputs: Inputs) -> tuple[dict[str, Any], Arrays]:
         "features": list(inputs.features),
         "bits": inputs.bits,
         "scans": None if inputs.scans is None else asdict(inputs.scans),
+        "reader": inputs.reader,
+        "reach": list(inputs.reach),
+        "time": inputs.time,
     }
+    arrays: Arrays
     transform = inputs.transform
     if isinstance(transform, Whitened):
         whitened: Arrays = {name: getattr(transform, name) for name in _WHITENED}
@@ -74,13 +100,14 @@ def inputs_to_parts(inputs: Inputs) -> tuple[dict[str, Any], Arrays]:
         return plain | base | {"transform": transform.name, "shape": list(transform.pictures)}, whitened
     if isinstance(transform, PictureTransform):
         return plain | {"transform": transform.name, "shape": list(transform.pictures)}, {}
+    if isinstance(transform, SignalTransform):
+        arrays = {"mean": transform.mean, "std": transform.std}
+        return plain | {"transform": "signal", "shape": list(transform.shape)}, arrays
     if not isinstance(transform, TableTransform):
         raise UserError(
-            f"a {type(transform).__name__} cannot be stored; use a table's or a picture's transform"
+            f"a {type(transform).__name__} cannot be stored; use a table's, a picture's or a signal's transform"
         )
-    arrays: Arrays = {
-        name: getattr(transform, name) for name in ("log", "mean", "std", "ranked", "flagged", "rate")
-    }
+    arrays = {name: getattr(transform, name) for name in ("log", "mean", "std", "ranked", "flagged", "rate")}
     lengths = np.array([len(values) for values in transform.sorted], dtype=np.int64)
     arrays |= {"sorted": np.concatenate([*transform.sorted, np.zeros(0)]), "sorted_lengths": lengths}
     return plain | {"transform": "table"}, arrays
@@ -99,6 +126,8 @@ def inputs_from_parts(
         KeyError, TypeError, ValueError: the parts do not fit together.
     """
     features, bits = tuple(plain["features"]), plain["bits"]
+    if plain["transform"] == "signal":
+        return _signals(plain, arrays)
     if plain["transform"] != "table":
         pictures = tuple(int(side) for side in plain["shape"])
         most = {3: MAX_PIXELS, 4: MAX_VOXELS}.get(len(pictures), 0)
@@ -127,7 +156,31 @@ def inputs_from_parts(
     if modality not in ("table", "genomics") or not all(isinstance(name, str) for name in features):
         raise ValueError("a table with the parts of pictures")
     _check_table(transform, arrays["sorted_lengths"], len(features), len(set(features)))
-    return Inputs(modality, features, transform)
+    time = plain.get("time")
+    if time is not None and time not in range(len(features)):
+        raise ValueError("a time that is no column")
+    return Inputs(modality, features, transform, time=time)
+
+
+def _signals(plain: dict[str, Any], arrays: Arrays) -> Inputs:
+    """The inputs of a model of signals; raises as `inputs_from_parts`."""
+    channels, samples = (int(side) for side in plain["shape"])
+    before, after = (float(side) for side in plain["reach"])
+    mean, std = arrays["mean"], arrays["std"]
+    sound = (
+        plain["modality"] == "signal"
+        and not plain["features"]
+        and 0 < channels * samples <= _MOST_SAMPLES
+        and mean.shape == std.shape == (channels,)
+        and mean.dtype == std.dtype == np.float64
+        and bool(np.isfinite(mean).all() and (std > 0).all())
+        and np.isfinite([before, after]).all()
+        and min(before, after) >= 0
+    )
+    if not sound:
+        raise ValueError("a signal's transform whose parts do not fit together")
+    transform = SignalTransform(mean, std, (channels, samples))
+    return Inputs("signal", (), transform, reader=str(plain["reader"]), reach=(before, after))
 
 
 def _whitened(base: PictureTransform, parts: tuple[int, ...], arrays: Arrays) -> Whitened:

@@ -30,12 +30,16 @@ class Observations(NamedTuple):
         name: what to call each case: its patient, its picture, or its row.
         label: the condition of each case, text; None where the file has no labels.
         patient: whose case it is; None where the file does not say.
+        value: the target value of each case, NaN where it is not known, shape (cases,); None without any.
+        time: when each case was observed, ascending, in the unit of the model's reach; None where it is not known.
     """
 
     x: NDArray[Any]
     name: tuple[str, ...]
     label: tuple[str, ...] | None = None
     patient: tuple[str, ...] | None = None
+    value: NDArray[np.float64] | None = None
+    time: NDArray[np.float64] | None = None
 
 
 def read_observations(
@@ -62,7 +66,7 @@ def read_observations(
         return _of_images(path, inputs, task, label)
     columns = parse_table(path)
     _refuse_choice(path, task, label)
-    labels, patient = _text(columns, "label", path), _text(columns, "patient", path)
+    labels, patient = text_column(columns, "label", path), text_column(columns, "patient", path)
     rows = len(next(iter(columns.values())))
     if inputs.modality == "image":
         if "path" not in columns:
@@ -76,8 +80,7 @@ def read_observations(
         return _scans([scan_of(one) for one in listed], names, inputs, labels, patient)
     if "path" in columns and "path" not in inputs.features:
         raise UserError(f"{path}: a column 'path' of pictures, but the model takes {inputs.modality} cases.")
-    _check_levels(columns, inputs.features, path)
-    x = np.column_stack([_feature(columns, name, path) for name in inputs.features])
+    x = features_of(columns, inputs, path)
     name = patient or tuple(f"row {row}" for row in range(1, rows + 1))
     return Observations(x, name, labels, patient)
 
@@ -188,7 +191,14 @@ def _size(inputs: Inputs) -> tuple[tuple[int, int], int]:
     return (height, width), channels
 
 
-def _text(columns: Columns, name: str, path: Path) -> tuple[str, ...] | None:
+def features_of(columns: Columns, inputs: Inputs, path: Path) -> NDArray[np.float64]:
+    """The columns that the model takes, shape (rows, features); raises `UserError` where one is missing."""
+    _check_levels(columns, inputs.features, path)
+    return np.column_stack([_feature(columns, name, path) for name in inputs.features])
+
+
+def text_column(columns: Columns, name: str, path: Path) -> tuple[str, ...] | None:
+    """A column of text; None where there is none, `UserError` where a cell of it is missing."""
     if name not in columns:
         return None
     missing = np.flatnonzero(is_missing(columns[name]))

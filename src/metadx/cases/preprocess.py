@@ -150,17 +150,11 @@ def fit_transform(cases: Cases) -> Transform:
     A table's wherever the columns have names; for signals with gaps (NaN) one that says what was observed.
     """
     if cases.modality == "table" or cases.features:
-        return fit_table(cases.x, _times(cases))
+        time = cases.time_column
+        return fit_table(cases.x, () if time is None else (time,))
     if cases.modality == "signal":
         return fit_signal(cases.x) if np.isfinite(cases.x).all() else fit_gaps(cases.x)
     return Pixels(cases.x.shape[1:])
-
-
-def _times(cases: Cases) -> tuple[int, ...]:
-    """Columns that are the time of the case."""
-    if cases.time is None or cases.time.dtype.kind not in "iuf":
-        return ()
-    return tuple(c for c in range(cases.x.shape[1]) if np.array_equal(cases.x[:, c], cases.time))
 
 
 def fit_signal(x: NDArray[Any]) -> SignalTransform:

@@ -18,6 +18,8 @@ metadx adapt runs/a --support support.csv --out bundle
 metadx adapt runs/cells --support folders-by-diagnosis --out bundle
 
 metadx adapt runs/a --support support.csv --out bundle --no-support
+
+metadx adapt runs/glucose --support my-first-days.csv --out bundle
 """
 
 
@@ -26,7 +28,8 @@ def adapt(
     support: Annotated[
         Path,
         typer.Option(
-            help="Labelled cases: a CSV with a column 'label', or class folders of pictures or scans."
+            help="Labelled cases: a CSV with a column 'label', or class folders of pictures or scans; for a run of "
+            "values one patient's first values."
         ),
     ],
     out: Annotated[Path, typer.Option(help="The bundle to write; must not exist yet.")],
@@ -43,16 +46,21 @@ def adapt(
 
     The bundle holds the labelled cases, unless --no-support leaves them out.
     """
-    from metadx.diagnosis import own_fingerprint, read_content, save_bundle
+    from metadx.cli.values import adapted_lines
+    from metadx.diagnosis import Forecaster, own_fingerprint, read_content, save_bundle
     from metadx.studies import adapt_run, load_run
 
     diagnoser = adapt_run(load_run(run), support, units_checked=units_checked, task=task, label=label)
     save_bundle(diagnoser, out, support=not no_support)
-    table = Table("condition", "labelled cases")
-    for name, count in zip(diagnoser.classes_, diagnoser.counts_, strict=True):
-        table.add_row(escape(str(name)), str(count))
     console = Console(stderr=True, highlight=False, soft_wrap=True)
-    console.print(table)
+    if isinstance(diagnoser, Forecaster):
+        for line in adapted_lines(diagnoser):
+            console.print(line, markup=False)
+    else:
+        table = Table("condition", "labelled cases")
+        for name, count in zip(diagnoser.classes_, diagnoser.counts_, strict=True):
+            table.add_row(escape(str(name)), str(count))
+        console.print(table)
     content, _ = read_content(out)
     for lost in content.lost:
         console.print(f"Without its labelled cases: {lost}.", markup=False)

@@ -14,7 +14,7 @@ from rich.table import Table
 from metadx.errors import UserError
 
 if TYPE_CHECKING:
-    from metadx.diagnosis import Diagnoser, Finding
+    from metadx.diagnosis import Diagnoser, Finding, Forecaster
 
 EXAMPLES = """
 [bold]Examples[/bold]
@@ -44,13 +44,18 @@ def diagnose(
 ) -> None:
     """Say of each case how likely each of the bundle's conditions is, and which labelled cases it resembles.
 
-    Where the cases have labels, says how many findings agree with them.
+    A bundle of values says the value to expect, with an interval. Where the cases have labels or values, says how
+    many findings agree with them, or how far they are off.
     """
     from metadx.cases import read_observations
-    from metadx.diagnosis import load_bundle, own_fingerprint, read_content
+    from metadx.diagnosis import Forecaster, load_bundle
     from metadx.studies import refuse_odd_units
 
     diagnoser = load_bundle(bundle, signed_by=signed_by)
+    if isinstance(diagnoser, Forecaster):
+        _values(diagnoser, patients, json, units_checked)
+        _say_of_bundle(bundle, signed_by)
+        return
     inputs = diagnoser.fitted_.inputs
     cases = read_observations(patients, inputs, task=task, label=label)
     if not units_checked:
@@ -61,12 +66,41 @@ def diagnose(
         print(json_format.dumps([f.model_dump() for f in findings], indent=2, ensure_ascii=False))
     else:
         Console().print(_table(findings))
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
     if cases.label is not None:
         right = sum(f.diagnosis == label for f, label in zip(findings, cases.label, strict=True))
+        console = Console(stderr=True, highlight=False, soft_wrap=True)
         console.print(
             f"{right} of {len(findings)} findings agree with the labels in {patients}.", markup=False
         )
+    _say_of_bundle(bundle, signed_by)
+
+
+def _values(forecaster: Forecaster, path: Path, json: bool, units_checked: bool) -> None:
+    """Findings of a model of values."""
+    from metadx.cases import read_values
+    from metadx.cli.values import value_lines, value_table
+    from metadx.studies import refuse_odd_units
+
+    inputs, target = forecaster.fitted_.inputs, forecaster.fitted_.target
+    assert target is not None
+    cases = read_values(path, inputs, target.quantity)
+    if not units_checked and inputs.rows:
+        refuse_odd_units(inputs, cases, path)
+    findings = forecaster.forecast(cases.x, cases.name)
+    if json:
+        print(json_format.dumps([f.model_dump() for f in findings], indent=2, ensure_ascii=False))
+    else:
+        Console().print(value_table(findings))
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    for line in value_lines(findings, cases, path):
+        console.print(line, markup=False)
+
+
+def _say_of_bundle(bundle: Path, signed_by: str | None) -> None:
+    """Who signed the bundle, where that is somebody else, and what it lacks."""
+    from metadx.diagnosis import own_fingerprint, read_content
+
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
     content, signer = read_content(bundle)
     if signer != own_fingerprint() and signed_by is None:
         console.print(

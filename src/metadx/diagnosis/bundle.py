@@ -21,7 +21,7 @@ from sklearn.utils.validation import check_is_fitted
 from metadx import __version__
 from metadx.algorithms import TITLES, Algorithm
 from metadx.cases import inputs_from_parts, inputs_to_parts
-from metadx.diagnosis.card import write_card
+from metadx.diagnosis.card import write_card, write_value_card
 from metadx.diagnosis.content import (
     CARD,
     CONTENT,
@@ -34,6 +34,7 @@ from metadx.diagnosis.content import (
     read_whole,
 )
 from metadx.diagnosis.diagnoser import Diagnoser, Support
+from metadx.diagnosis.forecaster import Forecaster, Values
 from metadx.diagnosis.forget import LOST, forget
 from metadx.diagnosis.model import MetaModel, check_tensors
 from metadx.diagnosis.signature import fingerprint, sign, signing_key, to_bytes
@@ -46,7 +47,7 @@ _EXPECTED = 32
 _TOLERANCE = 1e-4
 
 
-def save_bundle(diagnoser: Diagnoser, out: str | Path, *, support: bool = True) -> Path:
+def save_bundle(diagnoser: Diagnoser | Forecaster, out: str | Path, *, support: bool = True) -> Path:
     """Writes a diagnoser as a bundle: the folder `out`, which must not exist or be empty.
 
     Args:
@@ -83,7 +84,7 @@ def save_bundle(diagnoser: Diagnoser, out: str | Path, *, support: bool = True) 
     return target
 
 
-def _files(diagnoser: Diagnoser, support: bool) -> dict[str, bytes]:
+def _files(diagnoser: Diagnoser | Forecaster, support: bool) -> dict[str, bytes]:
     """Every file of a bundle."""
     model = diagnoser.fitted_
     kept = diagnoser.support_ if support else None
@@ -102,13 +103,13 @@ def _files(diagnoser: Diagnoser, support: bool) -> dict[str, bytes]:
     files = {MODEL: save_safetensors({k: v.detach().clone().contiguous() for k, v in tensors.items()})}
     if kept is not None:
         files[SUPPORT] = save_safetensors({"x": torch.from_numpy(np.ascontiguousarray(kept.x))})
-    counts = {str(c): int(n) for c, n in zip(diagnoser.classes_, diagnoser.counts_, strict=True)}
     lost = [] if support else list(LOST)
     made = f"{datetime.now(UTC).date().isoformat()}, metadx {__version__}"
     signer = fingerprint(signing_key().public_key().public_bytes_raw().hex())
     name = model.spec.algorithm.name if model.spec else ""
     method = type(model.algorithm).__name__
-    files[CARD] = write_card(model.about, TITLES.get(name, method), counts, lost, made, signer).encode()
+    said, card = _said(diagnoser, kept, TITLES.get(name, method), lost, made, signer)
+    files[CARD] = card.encode()
     content = Content(
         format=FORMAT,
         metadx=__version__,
@@ -119,10 +120,8 @@ def _files(diagnoser: Diagnoser, support: bool) -> dict[str, bytes]:
         inputs=plain,
         plain=diagnoser.model is None,
         about=model.about,
-        classes=diagnoser.classes_.tolist(),
         names=list(kept.names) if kept else [],
-        labels=kept.label.tolist() if kept else [],
-        counts=counts,
+        **said,
         adapted=structure,
         expected=_expected(diagnoser, kept).tolist(),
         lost=lost,
@@ -132,7 +131,30 @@ def _files(diagnoser: Diagnoser, support: bool) -> dict[str, bytes]:
     return files | {CONTENT: signed, SIGNATURE: to_bytes(sign(signed))}
 
 
-def _adapted(diagnoser: Diagnoser, support: bool) -> tuple[Any, Tensors]:
+def _said(
+    diagnoser: Diagnoser | Forecaster,
+    kept: Support | Values | None,
+    title: str,
+    lost: list[str],
+    made: str,
+    signer: str,
+) -> tuple[dict[str, Any], str]:
+    """What a bundle says of conditions or of values alone, and its card."""
+    about = diagnoser.fitted_.about
+    if isinstance(diagnoser, Forecaster):
+        target = diagnoser.fitted_.target
+        assert target is not None
+        values = kept.y.tolist() if isinstance(kept, Values) else []
+        card = write_value_card(about, title, target, diagnoser.tried_, diagnoser.count_, lost, made, signer)
+        none: dict[str, Any] = {"classes": [], "labels": [], "counts": {"": diagnoser.count_}}
+        return none | {"target": target, "values": values, "tried": diagnoser.tried_}, card
+    counts = {str(c): int(n) for c, n in zip(diagnoser.classes_, diagnoser.counts_, strict=True)}
+    labels = kept.label.tolist() if isinstance(kept, Support) else []
+    said = {"classes": diagnoser.classes_.tolist(), "labels": labels, "counts": counts}
+    return said, write_card(about, title, counts, lost, made, signer)
+
+
+def _adapted(diagnoser: Diagnoser | Forecaster, support: bool) -> tuple[Any, Tensors]:
     """What was made of the support cases, as far as it is tensors."""
     if not support:
         return take_apart(forget(diagnoser.fitted_.algorithm, diagnoser.adapted_))
@@ -142,21 +164,26 @@ def _adapted(diagnoser: Diagnoser, support: bool) -> tuple[Any, Tensors]:
         return None, {}
 
 
-def _expected(diagnoser: Diagnoser, kept: Support | None) -> NDArray[np.float64]:
-    """Probabilities that a bundle must give wherever it is opened."""
-    if kept is not None:
-        return diagnoser.probabilities(kept.x[:_EXPECTED])
+def _expected(diagnoser: Diagnoser | Forecaster, kept: Support | Values | None) -> NDArray[np.float64]:
+    """Probabilities, or values in spreads of the target, that a bundle must give wherever it is opened."""
     inputs = diagnoser.fitted_.inputs
-    empty = (
-        np.full((1, len(inputs.features)), np.nan) if inputs.rows else np.zeros((1, *inputs.shape), np.uint8)
-    )
-    return diagnoser.predict_proba(empty)
+    if kept is not None:
+        x = kept.x[:_EXPECTED]
+    elif inputs.rows:
+        x = np.full((1, len(inputs.features)), np.nan)
+    else:
+        x = np.zeros((1, *inputs.shape), np.uint8 if inputs.modality == "image" else np.float64)
+    if isinstance(diagnoser, Diagnoser):
+        return diagnoser.probabilities(x)
+    target = diagnoser.fitted_.target
+    assert target is not None
+    return (diagnoser.values(x)[:, None] - target.centre) / target.spread
 
 
 def load_bundle(
     path: str | Path, *, algorithm: Algorithm | None = None, signed_by: str | None = None
-) -> Diagnoser:
-    """A diagnoser from a bundle.
+) -> Diagnoser | Forecaster:
+    """A diagnoser, or a forecaster, from a bundle.
 
     What was made of the support cases is taken as it is; what is not tensors, such as trees, is made again. Either
     way it must give the probabilities that the bundle says it gives.
@@ -168,7 +195,7 @@ def load_bundle(
 
     Raises:
         UserError: no bundle, changed or damaged since it was signed, signed by another key, made by a newer metadx,
-            or it gives other probabilities here.
+            or it gives other probabilities or values here.
     """
     folder = Path(path)
     content, signer = read_content(folder)
@@ -188,18 +215,46 @@ def load_bundle(
         ) from error
     if not same:
         made = ", ".join(f"{name} {version}" for name, version in content.libraries.items())
+        what = "values" if content.target else "probabilities"
         raise UserError(
-            f"{folder}: gives other probabilities here than where it was made (with {made}). Install these "
-            "versions, or adapt again."
+            f"{folder}: gives other {what} here than where it was made (with {made}). Install these versions, or "
+            "adapt again."
         )
     return diagnoser
 
 
 def _opened(
     content: Content, files: dict[str, bytes], algorithm: Algorithm | None, folder: Path
-) -> Diagnoser:
+) -> Diagnoser | Forecaster:
     tensors = load_safetensors(files[MODEL])
     model = _model(content, tensors, algorithm, folder)
+    opened = _conditions if content.target is None else _values
+    diagnoser = opened(content, files, model, tensors)
+    if content.plain and model.inputs.features[0] != "x0":
+        diagnoser.feature_names_in_ = np.asarray(model.inputs.features, dtype=object)
+    return diagnoser
+
+
+def _values(content: Content, files: dict[str, bytes], model: MetaModel, tensors: Tensors) -> Forecaster:
+    forecaster = Forecaster(None if content.plain else model)
+    if content.tried is None or content.classes or content.labels or [*content.counts] != [""]:
+        raise ValueError("values with the parts of conditions")
+    support = None
+    if SUPPORT in files:
+        x = load_safetensors(files[SUPPORT])["x"].numpy()
+        y = np.asarray(content.values, dtype=np.float64)
+        if not len(x) == len(y) == len(content.names) == content.counts[""] or not np.isfinite(y).all():
+            raise ValueError("support cases")
+        support = Values(x, y, tuple(content.names))
+    if content.adapted is not None:
+        adapted = put_together(content.adapted, tensors)
+    else:
+        assert support is not None
+        adapted = forecaster.fit(support.x, support.y, support.names).adapted_
+    return forecaster.restore(model, adapted, content.tried, content.counts[""], support)
+
+
+def _conditions(content: Content, files: dict[str, bytes], model: MetaModel, tensors: Tensors) -> Diagnoser:
     diagnoser = Diagnoser(None if content.plain else model)
     classes = np.asarray(content.classes)
     if len({type(c) for c in content.classes}) != 1 or not np.array_equal(np.unique(classes), classes):
@@ -221,8 +276,6 @@ def _opened(
     else:
         assert support is not None
         diagnoser.fit(support.x, classes[support.label], support.names)
-    if content.plain and model.inputs.features[0] != "x0":
-        diagnoser.feature_names_in_ = np.asarray(model.inputs.features, dtype=object)
     return diagnoser
 
 
@@ -246,7 +299,7 @@ def _model(content: Content, tensors: Tensors, algorithm: Algorithm | None, fold
         )
     if type(built).__name__ != content.method:
         raise UserError(f"{folder}: made with {content.method}, not {type(built).__name__}")
-    return MetaModel(built, params, state, inputs, spec, content.about)
+    return MetaModel(built, params, state, inputs, spec, content.about, content.target)
 
 
 def _group(tensors: Tensors, group: str) -> Tensors:

@@ -10,8 +10,10 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from metadx import __version__
+from metadx.diagnosis.forecaster import Tried
 from metadx.diagnosis.model import About, Spec
 from metadx.diagnosis.signature import fingerprint, from_bytes, valid
+from metadx.diagnosis.target import Target
 from metadx.errors import UserError
 
 FORMAT = 1
@@ -43,8 +45,12 @@ class Content(BaseModel):
         classes: the conditions, as they were given.
         names, labels: of each support case; empty where they were left out.
         counts: support cases of each condition.
+        target: what a model of values predicts; None for conditions.
+        values: of each support case, for a model of values; empty where they were left out.
+        tried: what adapting a model of values was worth.
         adapted: structure of what was made of the support cases; None where it is no tensors, and is made again.
-        expected: probabilities of its first support cases, or of one empty case where they were left out.
+        expected: probabilities of its first support cases, or their values in spreads of the target from its
+            centre; of one empty case where they were left out.
         lost: what the bundle cannot do.
         files: SHA-256 of each file.
     """
@@ -64,6 +70,9 @@ class Content(BaseModel):
     names: list[str]
     labels: list[int]
     counts: dict[str, int]
+    target: Target | None = None
+    values: list[float] = []
+    tried: Tried | None = None
     adapted: Any
     expected: list[list[float]]
     lost: list[str]

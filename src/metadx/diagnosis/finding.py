@@ -10,7 +10,7 @@ class Similar(BaseModel):
 
     Args:
         case: what the support set calls it.
-        diagnosis: its label.
+        diagnosis: its label, or its value.
         distance: to the case at hand, in the model's own space, where 1 is the usual distance between two
             support cases.
     """
@@ -38,5 +38,34 @@ class Finding(BaseModel):
     case: str
     diagnosis: str
     probabilities: dict[str, float]
+    similar: tuple[Similar, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class ForecastFinding(BaseModel):
+    """A value for one case, and how far to trust it.
+
+    Args:
+        case: what the case is called.
+        value: what is predicted.
+        low, high: an interval around it; None where too few support cases could be held back for one.
+        level: the share of cases whose value such intervals hold, as long as the patient stays as they were.
+        quantity: what the value is.
+        unit: what it is measured in.
+        adapted: whether the model was adapted to the patient; not where that did harm on their latest cases.
+        similar: the most similar support cases, nearest first; empty where the support cases were left out.
+        notes: what to keep in mind, in sentences.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    case: str
+    value: float
+    low: float | None
+    high: float | None
+    level: float
+    quantity: str = ""
+    unit: str = ""
+    adapted: bool = True
     similar: tuple[Similar, ...] = ()
     notes: tuple[str, ...] = ()

@@ -8,7 +8,20 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from metadx.algorithms import Adapted, Algorithm, Centroids, DualFit, Probe, Prototypes, Regression
+from metadx.algorithms import (
+    Adapted,
+    Algorithm,
+    Centroids,
+    DualFit,
+    Effects,
+    Level,
+    Line,
+    Linear,
+    Probe,
+    Prototypes,
+    Regression,
+    Weights,
+)
 from metadx.algorithms.lr_d2 import Head
 from metadx.errors import UserError
 from metadx.learners import Functional, Reference
@@ -77,6 +90,24 @@ def _(adapted: Regression) -> Regression:
 def _(adapted: Head) -> Head:
     dual, unit = _without_rows(adapted.dual, adapted.embedding)
     return Head(dual, unit, _no_reference(adapted.reference))
+
+
+@_forget.register
+def _(adapted: Weights) -> Weights:
+    return adapted._replace(reference=_no_reference(adapted.reference))
+
+
+@_forget.register
+def _(adapted: Reference) -> Reference:
+    return _no_reference(adapted)
+
+
+@_forget.register(Effects)
+@_forget.register(Linear)
+@_forget.register(Line)
+@_forget.register(Level)
+def _(adapted: Any) -> Any:
+    return adapted
 
 
 def _without_rows(dual: DualFit, rows: Tensor) -> tuple[DualFit, Tensor]:

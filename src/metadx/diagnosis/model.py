@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from metadx.algorithms import Algorithm, Dimensions, build_algorithm
 from metadx.cases import Inputs
+from metadx.diagnosis.target import Target
 from metadx.errors import UserError
 from metadx.learners import NamedSettings, Tensors
 
@@ -26,6 +27,7 @@ class Spec(BaseModel):
         algorithm, learner: names with their settings.
         input_shape, outputs, classes: what the network must fit.
         seed: of the initial weights.
+        classification: whether it tells conditions apart, rather than predicting values.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -36,6 +38,7 @@ class Spec(BaseModel):
     outputs: int
     classes: int
     seed: int
+    classification: bool = True
 
     def build(self) -> Algorithm:
         """The algorithm.
@@ -46,7 +49,7 @@ class Spec(BaseModel):
         for part in (self.algorithm, self.learner):
             for name, value in part.settings.items():
                 _refuse_excess(f"{part.name}.{name}", value)
-        size = Dimensions(self.input_shape, self.outputs, self.classes)
+        size = Dimensions(self.input_shape, self.outputs, self.classes, self.classification)
         return build_algorithm(self.algorithm, self.learner, size, self.seed)
 
 
@@ -90,11 +93,12 @@ class MetaModel:
     """What was meta-learned, ready to adapt.
 
     Args:
-        algorithm: the algorithm; must tell conditions apart and be inductive.
+        algorithm: the algorithm; must be inductive.
         params, state: its tensors.
         inputs: the observations it takes.
         spec: how the algorithm is built again; None for a network of one's own, which must be given again on load.
         about: where it comes from.
+        target: what it predicts, for a model of values.
     """
 
     algorithm: Algorithm
@@ -103,10 +107,13 @@ class MetaModel:
     inputs: Inputs
     spec: Spec | None = None
     about: About = field(default_factory=About)
+    target: Target | None = None
 
     def __post_init__(self) -> None:
-        if not self.algorithm.loss.classification:
-            raise UserError("a diagnoser tells conditions apart; this model was trained to predict values")
+        if self.algorithm.loss.classification == (self.target is not None):
+            raise UserError(
+                "a model of values, and no other, has a target; give the one that fits the algorithm"
+            )
         if self.algorithm.transductive:
             raise UserError(
                 "a transductive model's findings depend on the other patients of the same file, so it cannot "
@@ -131,7 +138,13 @@ def check_tensors(algorithm: Algorithm, params: Tensors, state: Tensors) -> None
                 raise UserError(f"{name} holds values that are no numbers; train the model again")
 
 
-def plain_model(algorithm: Algorithm, inputs: Inputs, spec: Spec | None = None, **about: Any) -> MetaModel:
+def plain_model(
+    algorithm: Algorithm,
+    inputs: Inputs,
+    spec: Spec | None = None,
+    target: Target | None = None,
+    **about: Any,
+) -> MetaModel:
     """A model of an algorithm that learns from the support set alone."""
     params, state = algorithm.init(np.random.default_rng(0))
-    return MetaModel(algorithm, params, state, inputs, spec, About(**about))
+    return MetaModel(algorithm, params, state, inputs, spec, About(**about), target)

@@ -6,7 +6,20 @@ from typing import Any
 
 from torch import Tensor
 
-from metadx.algorithms import Adapted, Centroids, DualFit, MetaRegression, Probe, Prototypes, Regression
+from metadx.algorithms import (
+    Adapted,
+    Centroids,
+    DualFit,
+    Effects,
+    Level,
+    Line,
+    Linear,
+    MetaRegression,
+    Probe,
+    Prototypes,
+    Regression,
+    Weights,
+)
 from metadx.algorithms.lr_d2 import Head
 from metadx.learners import Reference, Tensors
 from metadx.tasks import Examples
@@ -17,13 +30,18 @@ _KINDS: dict[str, type[Any]] = {
         Adapted,
         Centroids,
         DualFit,
+        Effects,
         Examples,
         Head,
+        Level,
+        Line,
+        Linear,
         MetaRegression,
         Probe,
         Prototypes,
         Reference,
         Regression,
+        Weights,
     )
 }
 

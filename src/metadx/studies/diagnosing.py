@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from metadx.algorithms import TITLES, Dimensions
-from metadx.cases import Inputs, Observations, odd_units, read_observations
-from metadx.diagnosis import About, Diagnoser, MetaModel, Spec
+from metadx.cases import Inputs, Observations, odd_units, read_observations, read_values
+from metadx.diagnosis import About, Diagnoser, Forecaster, MetaModel, Spec, Target
 from metadx.errors import UserError
 from metadx.evaluation import EvaluationResult
 from metadx.learners import choose_learner
@@ -47,13 +47,14 @@ def model_of(run: Run) -> MetaModel:
             outputs=size.outputs,
             classes=size.classes,
             seed=recipe.training.seed,
+            classification=size.classification,
         )
-        about = _about(run)
+        about, target = _about(run), _target(run)
     except UserError:
         raise
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"{run.folder}: the run is damaged (run.json). Train it again.") from error
-    return MetaModel(spec.build(), run.params, run.state, inputs, spec, about)
+    return MetaModel(spec.build(), run.params, run.state, inputs, spec, about, target)
 
 
 def adapt_run(
@@ -63,12 +64,12 @@ def adapt_run(
     units_checked: bool = False,
     task: str | None = None,
     label: str | None = None,
-) -> Diagnoser:
-    """A diagnoser: the run's model, adapted to the labelled cases of a file.
+) -> Diagnoser | Forecaster:
+    """A diagnoser, or a forecaster: the run's model, adapted to the labelled cases or the values of a file.
 
     Args:
         support: a CSV with a column `label` and the columns of the training, class folders of pictures or scans,
-            or a set as `read_observations` takes it.
+            or a set as `read_observations` takes it; for a model of values a file as `read_values` takes it.
         units_checked: take columns that look as if they were in another unit.
         task, label: of a set, as in `read_observations`.
 
@@ -76,6 +77,8 @@ def adapt_run(
         UserError: the cases are not what the model takes, are in another unit, or have no labels.
     """
     model = model_of(run)
+    if model.target is not None:
+        return _forecaster(model, model.target, support, units_checked)
     cases = read_observations(support, model.inputs, task=task, label=label)
     if cases.label is None:
         mend = (
@@ -87,6 +90,32 @@ def adapt_run(
     if not units_checked:
         refuse_odd_units(model.inputs, cases, support)
     return Diagnoser(model).fit(cases.x, np.asarray(cases.label), cases.name)
+
+
+def _forecaster(model: MetaModel, target: Target, support: Path, units_checked: bool) -> Forecaster:
+    """A forecaster of one patient, adapted to those cases of a file whose value is known."""
+    cases = read_values(support, model.inputs, target.quantity)
+    if cases.value is None:
+        raise UserError(
+            f"{support}: no column '{target.quantity or 'label'}', which the model predicts. A support set says "
+            "the value of each case."
+        )
+    people = sorted(set(cases.patient or ()))
+    if len(people) > 1:
+        raise UserError(
+            f"{support}: cases of {len(people)} patients ({people[0]}, {people[1]} ...), but a model of values is "
+            "adapted to one. Write a file for each."
+        )
+    known = np.isfinite(cases.value)
+    if not known.any():
+        raise UserError(
+            f"{support}: the value of no case is known. Give a longer recording, or fill values in."
+        )
+    if not units_checked and model.inputs.rows:
+        refuse_odd_units(model.inputs, cases, support)
+    names = [name for name, there in zip(cases.name, known, strict=True) if there]
+    time = None if cases.time is None else cases.time[known]
+    return Forecaster(model).fit(cases.x[known], cases.value[known], names, time)
 
 
 def refuse_odd_units(inputs: Inputs, cases: Observations, path: Path) -> None:
@@ -102,6 +131,15 @@ def refuse_odd_units(inputs: Inputs, cases: Observations, path: Path) -> None:
             f"but training values lay between {low:.4g} and {high:.4g}; multiplied by {odd.factor:.4g} "
             "they would fit. Convert the column, or say --units-checked if the values are right."
         )
+
+
+def _target(run: Run) -> Target | None:
+    """What the model of a run predicts; None for conditions."""
+    if run.summary["dimensions"]["classification"]:
+        return None
+    if not run.summary.get("target"):
+        raise UserError(f"{run.folder}: trained before metadx kept the unit of values. Train it again.")
+    return Target.model_validate(run.summary["target"])
 
 
 def _about(run: Run) -> About:

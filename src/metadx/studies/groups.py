@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metadx.algorithms import Dimensions
-from metadx.cases import Cases, Inputs
+from metadx.cases import Cases, inputs_of
 from metadx.errors import UserError
 from metadx.evaluation import SplitDescription
 from metadx.studies.problem import (
@@ -19,6 +19,7 @@ from metadx.studies.problem import (
     describe,
     read_cases,
     scans_of,
+    target_of,
     target_scale,
     together,
     transform_of,
@@ -98,7 +99,8 @@ def build_groups(recipe: Recipe, settings: GroupSettings) -> Problem:
         described(every, name, recipe),
         SplitDescription(**{side: _counts(sides[side]) for side in _SIDES}, left_out=left_out),
         classification=not known.regression,
-        inputs=Inputs(known.modality, known.features, transform, recipe.data.bits, scans_of(recipe.data)),
+        inputs=inputs_of(known, transform, recipe.data.bits, scans_of(recipe.data)),
+        target=target_of(known),
     )
 
 

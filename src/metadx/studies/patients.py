@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from metadx.algorithms import Dimensions
-from metadx.cases import Cases, Inputs
+from metadx.cases import Cases, inputs_of
 from metadx.errors import UserError
 from metadx.evaluation import SplitDescription
 from metadx.studies.problem import (
@@ -14,6 +14,7 @@ from metadx.studies.problem import (
     describe,
     read_cases,
     scans_of,
+    target_of,
     target_scale,
     together,
     transform_of,
@@ -74,7 +75,8 @@ def build_patients(recipe: Recipe, settings: PatientSettings) -> Problem:
         described(every, name, recipe),
         SplitDescription(**counts),
         classification=not known.regression,
-        inputs=Inputs(known.modality, known.features, transform, recipe.data.bits, scans_of(recipe.data)),
+        inputs=inputs_of(known, transform, recipe.data.bits, scans_of(recipe.data)),
+        target=target_of(known),
     )
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from metadx.algorithms import Dimensions
 from metadx.cases import (
@@ -24,6 +26,7 @@ from metadx.cases import (
 )
 from metadx.cases.own import Asked, Own, Pictures, read_own
 from metadx.cases.signals import read_series
+from metadx.diagnosis import Target
 from metadx.errors import UserError
 from metadx.evaluation import DataDescription, SplitDescription
 from metadx.learners import BACKBONES
@@ -52,6 +55,7 @@ class Problem:
         data, split: for the report.
         inputs: the observations that a model of it takes; None where tasks are functions.
         classification: whether tasks are about conditions.
+        target: what is predicted, where tasks are about values of data.
     """
 
     splits: MetaSplits
@@ -60,6 +64,7 @@ class Problem:
     split: SplitDescription
     classification: bool = True
     inputs: Inputs | None = None
+    target: Target | None = None
 
 
 def read_cases(data: DataSettings) -> Cases:
@@ -168,7 +173,28 @@ def together(parts: Sequence[Cases]) -> Cases:
         modality=first.modality,
         provenance=first.provenance,
         features=first.features,
+        time=_times([c.time for c in parts]),
+        reach=first.reach,
+        quantity=first.quantity,
+        unit=first.unit,
+        reader=first.reader,
     )
+
+
+def _times(times: Sequence[NDArray[Any] | None]) -> NDArray[Any] | None:
+    """The times of all parts; None where a part has none, or theirs are of different kinds."""
+    known = [time for time in times if time is not None]
+    if len(known) < len(times) or len({time.dtype.kind for time in known}) > 1:
+        return None
+    return np.concatenate(known)
+
+
+def target_of(known: Cases) -> Target | None:
+    """What is predicted of meta-training cases; None where they have conditions."""
+    if not known.regression:
+        return None
+    centre, spread = target_scale(known)
+    return Target(centre=centre, spread=spread, quantity=known.quantity, unit=known.unit)
 
 
 def target_scale(known: Cases) -> tuple[float, float]:

@@ -56,6 +56,7 @@ def save_run(folder: Path, trained: Trained, problem: Problem) -> None:
         "dimensions": dataclasses.asdict(problem.dimensions),
         "split": problem.split.model_dump(),
         "data": problem.data.model_dump(),
+        "target": problem.target.model_dump() if problem.target else None,
         "fingerprints": fingerprints(problem),
         "hardware": hardware(),
     }

@@ -2,7 +2,7 @@
 
 from metadx.cases.signals.aami import AAMI_CLASSES, AAMI_MAPPINGS, DS1, DS2
 from metadx.cases.signals.beats import BeatWindow, read_beats
-from metadx.cases.signals.glucose import holds_glucose, read_glucose
+from metadx.cases.signals.glucose import Histories, holds_glucose, read_glucose, read_histories
 from metadx.cases.signals.icu import read_icu
 from metadx.cases.signals.icu_files import holds_stays
 from metadx.cases.signals.icu_variables import ICU_TYPES, VARIABLES, Variable
@@ -23,6 +23,7 @@ __all__ = [
     "SUMMARIES",
     "VARIABLES",
     "BeatWindow",
+    "Histories",
     "Variable",
     "holds_glucose",
     "holds_recordings",
@@ -31,6 +32,7 @@ __all__ = [
     "holds_ucr",
     "read_beats",
     "read_glucose",
+    "read_histories",
     "read_icu",
     "read_series",
     "read_ucr",

@@ -22,6 +22,9 @@ _SAID = frozenset(("", "na", "nan", "null", "lo", "low", "hi", "high"))
 VALUE_COLUMNS = {"glucose_value_mg_dl": 1.0, "glucose_value_mmol_l": 18.016}
 """Names of the value column, and what multiplies it to mg/dL."""
 
+READER = "glucose"
+"""What models of these cases call the reader of one more person."""
+
 _SUFFIXES = (".csv", ".csv.gz")
 _MOST_BYTES = 200_000_000
 _LEAST, _MOST = 35.0, 1000.0  # mg/dL: sensors end at 40, and below 35 it may be a value in mmol/L
@@ -41,6 +44,7 @@ class Course(NamedTuple):
         value: mg/dL, shape (readings,).
         left_out: readings that were not used.
         undated: whether the file has times of day only, so that midnights were counted.
+        written: each reading's time as the file writes it.
     """
 
     person: str
@@ -48,6 +52,23 @@ class Course(NamedTuple):
     value: NDArray[np.float64]
     left_out: int
     undated: bool
+    written: tuple[str, ...]
+
+
+class Histories(NamedTuple):
+    """One person's readings as a model takes them, in the order of time.
+
+    Args:
+        x: values before and at each reading, mg/dL, shape (readings, 1, samples).
+        y: the value later, mg/dL, NaN where it is not known yet, shape (readings,).
+        minutes: since the first reading, shape (readings,).
+        written: each reading's time as the file writes it.
+    """
+
+    x: NDArray[np.float32]
+    y: NDArray[np.float64]
+    minutes: NDArray[np.float64]
+    written: tuple[str, ...]
 
 
 def read_glucose(
@@ -110,6 +131,9 @@ def read_glucose(
         site=np.full(sum(lengths), site),
         reach=(history, horizon),
         time=np.concatenate([t for _, _, _, t in parts]),
+        quantity=f"glucose {horizon:g} minutes later",
+        unit="mg/dL",
+        reader=READER,
     )
 
 
@@ -176,7 +200,37 @@ def read_course(path: Path, unit: str | None = None) -> Course:
     _check_jumps(minutes, minutes < later, path)
     name = path.name.removesuffix(".gz").removesuffix(".csv")
     first = minutes[kept][0] if kept.any() else 0.0
-    return Course(name, minutes[kept] - first, value[kept], int((~kept).sum()), undated)
+    written = tuple(row[TIME_COLUMN].strip() for row, use in zip(rows, kept, strict=True) if use)
+    return Course(name, minutes[kept] - first, value[kept], int((~kept).sum()), undated, written)
+
+
+def read_histories(path: str | Path, *, horizon: float, history: float, samples: int) -> Histories:
+    """The readings of one person's file that have a history without a long gap, also those whose future is unknown.
+
+    Args:
+        path: as `read_glucose` takes in a folder.
+        horizon, history: minutes ahead and back.
+        samples: of a history.
+
+    Raises:
+        UserError: as `read_course`; or no reading has such a history, or a model has another number of samples.
+    """
+    file = Path(path)
+    if samples != round(history / _STEP) + 1:
+        raise UserError(
+            f"{file}: the model takes {samples} values, which is not {history:g} minutes of them."
+        )
+    course = read_course(file)
+    at, x = _histories(course, history)
+    if not len(at):
+        raise UserError(
+            f"{file}: no reading has {history:g} minutes of others before it without a gap above {_GAP:g} minutes."
+        )
+    y = np.full(len(at), np.nan)
+    known, ahead = _ahead(course, at, horizon)
+    y[known] = ahead
+    written = tuple(course.written[i] for i in at)
+    return Histories(x[:, None].astype(np.float32), y, course.minutes[at], written)
 
 
 def _check_jumps(minutes: NDArray[np.float64], early: NDArray[np.bool_], path: Path) -> None:
@@ -302,16 +356,40 @@ def _windows(
     course: Course, horizon: float, history: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Histories, values ahead and times of the readings that have both without a long gap."""
+    at, x = _histories(course, history)
+    known, ahead = _ahead(course, at, horizon)
+    return x[known], ahead, course.minutes[at[known]]
+
+
+def _histories(course: Course, history: float) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Numbers of the readings with a history without a long gap, and their histories."""
     minutes, value = course.minutes, course.value
     steps = round(history / _STEP)
     if len(minutes) < 2:
-        return np.zeros((0, steps + 1)), np.zeros(0), np.zeros(0)
-    broken = np.r_[0, np.cumsum(np.diff(minutes) > _GAP)]
+        return np.zeros(0, dtype=np.int64), np.zeros((0, steps + 1))
+    broken = _stretches(minutes)
     first = np.searchsorted(minutes, minutes - history, "right") - 1
-    ahead = np.searchsorted(minutes, minutes + horizon, "left")
-    inside = (first >= 0) & (ahead < len(minutes))
-    at = np.flatnonzero(inside)
-    at = at[(broken[first[at]] == broken[at]) & (broken[ahead[at]] == broken[at])]
+    at = np.flatnonzero(first >= 0)
+    at = at[broken[first[at]] == broken[at]]
     back = np.arange(-steps, 1) * _STEP
-    x = np.interp(minutes[at, None] + back, minutes, value)
-    return x, np.interp(minutes[at] + horizon, minutes, value), minutes[at]
+    return at, np.interp(minutes[at, None] + back, minutes, value)
+
+
+def _ahead(
+    course: Course, at: NDArray[np.int64], horizon: float
+) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    """Which readings have a value later without a long gap, and that value."""
+    minutes, value = course.minutes, course.value
+    if not len(at):
+        return np.zeros(0, dtype=bool), np.zeros(0)
+    broken = _stretches(minutes)
+    later = np.searchsorted(minutes, minutes[at] + horizon, "left")
+    known = later < len(minutes)
+    known[known] = broken[later[known]] == broken[at[known]]
+    return known, np.interp(minutes[at[known]] + horizon, minutes, value)
+
+
+def _stretches(minutes: NDArray[np.float64]) -> NDArray[np.int64]:
+    """The number of the stretch without a long gap that each reading is in."""
+    stretch: NDArray[np.int64] = np.r_[0, np.cumsum(np.diff(minutes) > _GAP)]
+    return stretch

@@ -68,6 +68,7 @@ def read_visits(
         ),
         time=mean[time],
         features=tuple(features),
+        quantity=target,
     )
 
 

@@ -11,6 +11,7 @@ import torch
 from metadx.algorithms import as_predictor
 from metadx.algorithms.estimator import one_thread
 from metadx.cases import read_observations
+from metadx.diagnosis import Diagnoser
 from metadx.errors import UserError
 from metadx.evaluation import Expected, Forecast, Outlook, Predictor
 from metadx.studies.build import build_problem
@@ -56,6 +57,8 @@ def plan_run(
     if run.recipe.data.function is not None:
         raise UserError(f"{run.folder}: a run of functions. Planning is for runs that tell conditions apart.")
     diagnoser = adapt_run(run, support, units_checked=units_checked)
+    if not isinstance(diagnoser, Diagnoser):
+        raise UserError(f"{run.folder}: predicts values. Planning is for runs that tell conditions apart.")
     model, own = diagnoser.fitted_, diagnoser.support_
     assert own is not None
     names = [str(name) for name in diagnoser.classes_]
