@@ -1,4 +1,4 @@
-"""Measures patients as tasks: `python tools/measure_signals.py [glucose] [parkinsons]`."""
+"""Measures patients as tasks: `python tools/measure_signals.py [glucose] [guard] [parkinsons]`."""
 
 from __future__ import annotations
 
@@ -72,7 +72,8 @@ _VISITS_TRAINED = {  # between patients scores differ ten times as much as withi
     name: s if name == "mixed_effects" else s.model_copy(update={"iterations": 2000, "lr": 1e-2})
     for name, s in _TRAINED.items()
 }
-_GUARDED, LEVEL = ("mixed_effects", "meta_ridge", "ridge"), 0.9
+HORIZONS = {30.0: ("mixed_effects", "meta_ridge", "pooled"), 60.0: ("mixed_effects", "pooled")}
+LEVEL = 0.9
 _TITLE, _COURSE = "Mixed-effects regression", "Mixed-effects course over time"
 _RIVALS = ("own_line", "last_target")
 
@@ -84,65 +85,108 @@ class Person(NamedTuple):
     gap: int
 
 
+class Held(NamedTuple):
+    """A cohort that is held out, and what the others make of it.
+
+    Args:
+        dataset: meta-training people of the other cohorts.
+        validation: tasks of other people of them.
+        test: the people of the cohort.
+        size: what a network must fit.
+        spread: of the signal, mg/dL.
+    """
+
+    dataset: MetaDataset
+    validation: list[Task]
+    test: list[Person]
+    size: Dimensions
+    spread: float
+
+
+def read_cohorts(horizon: float) -> dict[str, Cases]:
+    """The cases of every cohort."""
+    return {
+        name: read_glucose(get(name, allow_unverified=True), horizon=horizon, history=HISTORY)
+        for name in COHORTS
+    }
+
+
 def glucose() -> None:
     """Glucose ahead, each cohort held out in turn: its people's first days are support, the rest is query."""
-    for horizon in (30.0, 60.0):
-        cohorts = {
-            name: read_glucose(get(name, allow_unverified=True), horizon=horizon, history=HISTORY)
-            for name in COHORTS
-        }
-        kept: dict[str, list[tuple[float, ...]]] = {}
-        for held, target in COHORTS.items():
-            for name, people in _held_out(held, cohorts, horizon, target if horizon == 30 else None).items():
-                kept.setdefault(name, []).extend(people)
-        _write_guard(horizon, {name: np.array(people) for name, people in kept.items()})
+    for horizon in HORIZONS:
+        cohorts = read_cohorts(horizon)
+        for held in COHORTS:
+            forecast_cohort(held, cohorts, horizon)
 
 
-def _held_out(
-    held: str, cohorts: dict[str, Cases], horizon: float, target: float | None
-) -> dict[str, list[tuple[float, ...]]]:
+def forecast_cohort(held: str, cohorts: Mapping[str, Cases], horizon: float) -> None:
+    """Every method on the people of one cohort, the others known."""
+    given = _without(held, cohorts)
+    how = {name: _TRAINED[name] for name in HORIZONS[horizon]}
+    found: dict[str, Scores] = {}
+    for who in (
+        *_trained(given.dataset, given.size, how, carry=True),
+        *_alone(given.size, ("ridge", "last_value")),
+    ):
+        tuned = tune(who, given.validation)
+        found[who.name] = evaluate(
+            tuned.predictor, [person.task for person in given.test], classification=False
+        )
+        print(held, horizon, who.name, tuned.settings, np.mean(tuned.validation.episode["mse"]), flush=True)
+    _write(held, horizon, found, given.spread, COHORTS[held] if horizon == 30 else None)
+
+
+def guard() -> None:
+    """What holding back the latest support cases decides, and what the intervals from them hold."""
+    for horizon in HORIZONS:
+        guard_people(horizon)
+
+
+def guard_people(horizon: float) -> None:
+    """The people of all cohorts, each cohort held out in turn."""
+    cohorts = read_cohorts(horizon)
+    kept: dict[str, list[tuple[float, ...]]] = {}
+    for held in COHORTS:
+        given = _without(held, cohorts)
+        ready = _trained(given.dataset, given.size, {"mixed_effects": _EM}, carry=True)
+        for who in (*ready, *_alone(given.size, ("ridge",))):
+            settings = tune(who, given.validation).settings
+            algorithm = dataclasses.replace(who.algorithm, **settings)  # type: ignore[type-var]
+            kept.setdefault(who.name, []).extend(
+                _kept(algorithm, who, person, given.spread) for person in given.test
+            )
+    _write_guard(horizon, {name: np.array(people) for name, people in kept.items()})
+
+
+def _without(held: str, cohorts: Mapping[str, Cases]) -> Held:
     known = [cases for name, cases in cohorts.items() if name != held]
     transform = fit_signal(np.concatenate([cases.x for cases in known]))
     scale = (float(transform.mean[0]), float(transform.std[0]))
     learning, validating = _sides(known)
     sources = [PatientSource(c, (LEAST, MOST), transform, scale) for c in learning]
-    dataset = MetaDataset("train", sources, Shape(shots=_MOST_SHOTS, query=100))
-    validation = [
-        _thinned(person.task)
-        for person in _people([PatientSource(c, (LEAST, MOST), transform, scale) for c in validating])
-    ]
-    test = _people([PatientSource(cohorts[held], (LEAST, MOST), transform, scale)])
-    size = Dimensions(transform.shape, 1, 0, classification=False)
-    found: dict[str, Scores] = {}
-    guarded: dict[str, list[tuple[float, ...]]] = {}
-    for who in (*_trained(dataset, size, _TRAINED, carry=True), *_alone(size, ("ridge", "last_value"))):
-        tuned = tune(who, validation)
-        found[who.name] = evaluate(tuned.predictor, [person.task for person in test], classification=False)
-        print(held, horizon, who.name, tuned.settings, np.mean(tuned.validation.episode["mse"]), flush=True)
-        if who.name in _GUARDED:
-            algorithm = dataclasses.replace(who.algorithm, **tuned.settings)  # type: ignore[type-var]
-            guarded[who.name] = [
-                _kept(algorithm, who, person, alone, scale[1])
-                for person, alone in zip(test, found[who.name].episode["mse"], strict=True)
-            ]
-    _write(held, horizon, found, scale[1], target)
-    return guarded
+    others = _people([PatientSource(c, (LEAST, MOST), transform, scale) for c in validating])
+    return Held(
+        MetaDataset("train", sources, Shape(shots=_MOST_SHOTS, query=100)),
+        [_thinned(person.task) for person in others],
+        _people([PatientSource(cohorts[held], (LEAST, MOST), transform, scale)]),
+        Dimensions(transform.shape, 1, 0, classification=False),
+        scale[1],
+    )
 
 
-def _kept(
-    algorithm: Algorithm, who: Contender, person: Person, mse: float, scale: float
-) -> tuple[float, ...]:
+def _kept(algorithm: Algorithm, who: Contender, person: Person, spread: float) -> tuple[float, ...]:
     """Whether the guard kept the base; RMSE adapted, not adapted, and with the guard; coverage of its interval."""
     task = person.task
     adapted, trial = adapt_guarded(algorithm, who.params, who.state, task.support, gap=person.gap)
     nobody = Task(Examples(*(t[:0] for t in task.support)), task.query)
     with torch.no_grad():
         base = solve(algorithm, who.params, who.state, nobody) - task.query.y
+        own = solve(algorithm, who.params, who.state, task) - task.query.y
         left = algorithm.predict(who.params, who.state, adapted, task.query.x) - task.query.y
     inside = np.nan
     if trial is not None and (half := half_width(trial.errors.numpy(), LEVEL)) is not None:
         inside = float((left.abs() <= half).double().mean())
-    rmse = [scale * float(value) ** 0.5 for value in (mse, base.square().mean(), left.square().mean())]
+    rmse = [spread * float(error.square().mean()) ** 0.5 for error in (own, base, left)]
     return float(trial is not None and not trial.helps), *rmse, inside
 
 
@@ -222,7 +266,7 @@ def _write(held: str, horizon: float, found: dict[str, Scores], scale: float, ta
     below = Interval(*(100 * x for x in mean_interval(1 - mine / rmse["last_value"])[:3]), len(mine))
     what = f"{title}, {people}: RMSE below persistence, mean over people"
     rows.append(_row(f"{held}-{horizon:g}min-gain", what, "%", below, target=target))
-    for other in ("ridge", "pooled", "meta_ridge"):
+    for other in (name for name in ("ridge", "pooled", "meta_ridge") if name in rmse):
         what = f"{title}, {people}: RMSE less than that of {TITLES[other].lower()}, paired over people"
         less = mean_interval(rmse[other] - mine)
         goal = 0.0 if horizon == 30 and other != "meta_ridge" else None
@@ -254,15 +298,14 @@ def _write_guard(horizon: float, kept: Mapping[str, NDArray[np.float64]]) -> Non
         )
         for part, words, metric, values in every:
             if len(values) > 1:
-                row = _row(
-                    f"{first}-{part}", f"{what}: {words}", metric, mean_interval(values[np.isfinite(values)])
-                )
+                over = mean_interval(values[np.isfinite(values)])
+                row = _row(f"{first}-{part}", f"{what}: {words}", metric, over, "guard")
                 write_row(RESULTS, row)
                 print(row.id, row.value, row.low, row.n, flush=True)
 
 
-def _row(id: str, what: str, metric: str, found: Interval, **rest: object) -> Row:
-    return interval_row(id, what, metric, found, "python tools/measure_signals.py glucose", **rest)
+def _row(id: str, what: str, metric: str, found: Interval, job: str = "glucose", **rest: object) -> Row:
+    return interval_row(id, what, metric, found, f"python tools/measure_signals.py {job}", **rest)
 
 
 def parkinsons() -> None:
@@ -329,7 +372,7 @@ def _write_visits(score: str, visits: int, mae: Mapping[str, NDArray[np.float64]
         print(row.id, row.value, row.low, flush=True)
 
 
-JOBS: dict[str, Callable[[], None]] = {"glucose": glucose, "parkinsons": parkinsons}
+JOBS: dict[str, Callable[[], None]] = {"glucose": glucose, "guard": guard, "parkinsons": parkinsons}
 
 if __name__ == "__main__":
     for job in sys.argv[1:] or JOBS:

@@ -125,10 +125,10 @@ class Forecaster(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         value = np.asarray(column_or_1d(y, warn=True), dtype=np.float64)
         model = self.model or _plain(x, value, column_names(self, x.shape[1]))
         when = _times(model, x, time)
-        order = np.argsort(when, kind="stable")
+        order = np.arange(len(x)) if when is None else np.argsort(when, kind="stable")
         given = name_cases(names, len(x))
         support = Values(x[order], value[order], tuple(given[i] for i in order))
-        return self._adapt(model, support, _gap(model, when[order]))
+        return self._adapt(model, support, 0 if when is None else _gap(model, when[order]))
 
     def restore(
         self, fitted: MetaModel, adapted: Any, tried: Tried, count: int, support: Values | None = None
@@ -236,17 +236,15 @@ def _told(trial: Trial | None, target: Target) -> Tried:
     )
 
 
-def _times(model: MetaModel, x: NDArray[Any], time: ArrayLike | None) -> NDArray[np.float64]:
-    """When each case was observed, or else the order in which they are."""
+def _times(model: MetaModel, x: NDArray[Any], time: ArrayLike | None) -> NDArray[np.float64] | None:
+    """When each case was observed, where that is known."""
     if time is not None:
         when = np.asarray(time, dtype=np.float64)
         if when.shape != (len(x),) or not np.isfinite(when).all():
             raise UserError(f"{len(x)} cases but times of shape {when.shape}. Give one time per case.")
         return when
     column = model.inputs.time
-    return (
-        np.arange(len(x), dtype=np.float64) if column is None else np.asarray(x[:, column], dtype=np.float64)
-    )
+    return None if column is None else np.asarray(x[:, column], dtype=np.float64)
 
 
 def _gap(model: MetaModel, time: NDArray[np.float64]) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from metadx.algorithms import Algorithm
 from metadx.errors import UserError
@@ -61,18 +62,19 @@ def pooled_cases(dataset: MetaDataset) -> Feed:
 def _of_everyone(sources: Sequence[PatientSource | GroupSource], dataset: MetaDataset) -> Feed:
     """Batches to which every patient or group gives as many cases, on average."""
     everyone = [
-        (source, source.rows(name))
-        for source in sources
+        (number, source.rows(name))
+        for number, source in enumerate(sources)
         for name in (source.groups if isinstance(source, GroupSource) else sorted(source.patients()))
     ]
 
     def draw(rng: np.random.Generator, size: int) -> Examples:
-        parts = []
+        chosen: dict[int, list[NDArray[np.int64]]] = {}
         for at, count in zip(
             *np.unique(rng.integers(0, len(everyone), size), return_counts=True), strict=True
         ):
-            source, rows = everyone[at]
-            parts.append(source.examples(rng.choice(rows, count)))
+            number, rows = everyone[at]
+            chosen.setdefault(number, []).append(rng.choice(rows, count))
+        parts = [sources[number].examples(np.concatenate(rows)) for number, rows in chosen.items()]
         x, y, mask = (torch.cat(column) for column in zip(*parts, strict=True))
         return Examples(dataset.augmented_cases(x, rng), y, mask)
 
