@@ -91,7 +91,7 @@ def test_values_come_in_the_unit_of_the_target_with_an_interval() -> None:
     assert finding.low < finding.value < finding.high
     assert finding.high - finding.value == pytest.approx(forecaster.tried_.half)
     inside = [f.low <= t <= f.high for f, t in zip(forecaster.forecast(new), truth, strict=True)]  # type: ignore[operator]
-    assert np.mean(inside) > 0.8
+    assert np.mean(inside) > 0.6  # ten errors give 90 % on average, and less or more for one patient
     assert finding.similar[0].diagnosis.endswith(" points")
     assert clone(forecaster).fit(x, y).predict(new).tolist() == forecaster.predict(new).tolist()
 

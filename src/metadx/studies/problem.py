@@ -25,7 +25,7 @@ from metadx.cases import (
     rotations,
 )
 from metadx.cases.own import Asked, Own, Pictures, read_own
-from metadx.cases.signals import read_series
+from metadx.cases.signals import read_series, read_visits
 from metadx.diagnosis import Target
 from metadx.errors import UserError
 from metadx.evaluation import DataDescription, SplitDescription
@@ -83,6 +83,10 @@ def _read(data: DataSettings) -> Cases:
                 "data.series says how a `csv` or `folder` of time series is read; give one of them"
             )
         return read_series(own, **data.series.model_dump())
+    if data.visits is not None:
+        if data.csv is None:
+            raise UserError("data.visits says how a `csv` of visits is read; give one")
+        return read_visits(data.csv, **data.visits.model_dump())
     if own is not None:
         how = Reading(
             patients=data.patients,

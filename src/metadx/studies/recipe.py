@@ -132,6 +132,20 @@ class AugmentSettings(_Part):
 Augmented = tuple[str, ...] | AugmentSettings
 
 
+class VisitSettings(_Part):
+    """How a table of visits is read; see `metadx.cases.signals.read_visits`.
+
+    Args:
+        patient, time, target: names of columns; all others are features, and must be numbers.
+        leave_out: columns that are no features, such as other scores of the same visit.
+    """
+
+    patient: str
+    time: str
+    target: str
+    leave_out: tuple[str, ...] = ()
+
+
 class DataSettings(_Part):
     """Where cases come from: exactly one of the first six.
 
@@ -150,6 +164,7 @@ class DataSettings(_Part):
         channels: 1 or 3, where pictures are to be made grey or coloured.
         bits: how many bits of 16-bit pictures are used.
         series: how time series in the CSV or folder are read: step, duration, how, gap.
+        visits: how a table of visits in the CSV is read: patient, time, target, leave_out.
         task: which task of a MedIMeta folder that has several.
         label: which label, where a case has several; or "exactly one", for the cases that have just one.
         scans: what of scans becomes cases; given, DICOM files are read as series, not as pictures.
@@ -178,6 +193,7 @@ class DataSettings(_Part):
     channels: int | None = None
     bits: int | None = None
     series: SeriesSettings | None = None
+    visits: VisitSettings | None = None
     task: str | None = None
     label: str | None = None
     scans: ScanSettings | None = None
