@@ -67,10 +67,10 @@ _TRAINED = {
 }
 
 VISITS, _FOLDS, _LATER = (3, 5, 10), 6, 200.0
-_SCORES = {"total": "total_UPDRS", "motor": "motor_UPDRS"}
-_VISITS_TRAINED = {  # between patients scores differ ten times as much as within: the prior has far to go
-    name: s if name == "mixed_effects" else s.model_copy(update={"iterations": 2000, "lr": 1e-2})
-    for name, s in _TRAINED.items()
+SCORES = {"total": "total_UPDRS", "motor": "motor_UPDRS"}
+_VISITS_TRAINED = {
+    "mixed_effects": _EM,
+    "pooled": _TRAINED["pooled"].model_copy(update={"iterations": 2000, "lr": 1e-2}),
 }
 HORIZONS = {30.0: ("mixed_effects", "meta_ridge", "pooled"), 60.0: ("mixed_effects", "pooled")}
 LEVEL = 0.9
@@ -311,15 +311,19 @@ def _row(id: str, what: str, metric: str, found: Interval, job: str = "glucose",
 def parkinsons() -> None:
     """UPDRS of later visits from a patient's first 3, 5 or 10, patients left out in turn."""
     file = get("parkinsons", allow_unverified=True)
-    for name, target in _SCORES.items():
-        others = [other for other in _SCORES.values() if other != target]
-        cases = read_visits(file, patient="subject#", time="test_time", target=target, leave_out=others)
-        people = np.random.default_rng(0).permutation(np.unique(cases.patient))
-        found: dict[int, dict[str, list[float]]] = {visits: {} for visits in VISITS}
-        for held in np.array_split(people, _FOLDS):
-            _leave_out(cases, held, found)
-        for visits, errors in found.items():
-            _write_visits(name, visits, {who: np.array(values) for who, values in errors.items()})
+    for name, target in SCORES.items():
+        others = [other for other in SCORES.values() if other != target]
+        follow(name, read_visits(file, patient="subject#", time="test_time", target=target, leave_out=others))
+
+
+def follow(score: str, cases: Cases) -> None:
+    """One of the scores."""
+    people = np.random.default_rng(0).permutation(np.unique(cases.patient))
+    found: dict[int, dict[str, list[float]]] = {visits: {} for visits in VISITS}
+    for held in np.array_split(people, _FOLDS):
+        _leave_out(cases, held, found)
+    for visits, errors in found.items():
+        _write_visits(score, visits, {who: np.array(values) for who, values in errors.items()})
 
 
 def _leave_out(cases: Cases, held: Sequence[str], found: Mapping[int, dict[str, list[float]]]) -> None:
