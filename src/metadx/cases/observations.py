@@ -18,6 +18,7 @@ from metadx.cases.medimeta import holds_medimeta
 from metadx.cases.pictures import read_pictures
 from metadx.cases.scan_folders import holds_nifti
 from metadx.cases.scans import Group, Scans, find_scans, is_nifti, read_scans, scan_of
+from metadx.cases.signals import holds_recordings, read_beats
 from metadx.cases.tables import Columns, inside_folder, parse_table
 from metadx.errors import UserError, nearest
 
@@ -60,6 +61,8 @@ def read_observations(
             the file refuses.
     """
     path = Path(path)
+    if inputs.modality == "signal":
+        return _beats(path, inputs)
     if path.is_dir() or is_picture(path) or is_nifti(path) or path.suffix.lower() == ".npz":
         if inputs.modality != "image":
             raise UserError(f"{path}: pictures, but the model takes {inputs.modality} cases. Give a CSV.")
@@ -230,6 +233,20 @@ def _check_levels(columns: Columns, features: tuple[str, ...], path: Path) -> No
                 f"{levels}{' and one other word' if len(shown) == 1 else ''}. Write them as in training, or leave "
                 "the cells empty."
             )
+
+
+def _beats(path: Path, inputs: Inputs) -> Observations:
+    """The annotated heartbeats of a folder of recordings."""
+    if not (path.is_dir() and holds_recordings(path)):
+        raise UserError(
+            f"{path}: the model takes heartbeats. Give a folder of WFDB recordings with annotations."
+        )
+    cases = read_beats(path)
+    if cases.x.shape[1:] != inputs.shape:
+        raise UserError(f"{path}: beats of shape {cases.x.shape[1:]}, but the model takes {inputs.shape}.")
+    assert cases.name is not None
+    labels = tuple(cases.classes[y] for y in cases.y)
+    return Observations(cases.x, tuple(map(str, cases.name)), labels, tuple(map(str, cases.patient)))
 
 
 def _feature(columns: Columns, feature: str, path: Path) -> NDArray[np.float64]:

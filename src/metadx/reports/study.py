@@ -61,7 +61,9 @@ def _part(part: Part) -> dict[str, Any]:
         "id": f"part-{part.name}",
         "figures": list(_figures(part)),
         "settings": tables.settings(result),
-        "tables": [tables.score_table(result, metric) for metric in reading.metrics(result)]
+        "tables": [
+            tables.score_table(result, metric) for metric in reading.metrics(result) if metric != "mse"
+        ]
         if len(shots) > 1
         else [],
         "sheet": _sheet(part) if len(shots) == 1 else None,

@@ -102,6 +102,19 @@ def test_an_outcome_survives_the_disk(tmp_path: Path) -> None:
     assert json.loads(json.dumps(plain_outcome(outcome_of(kept)))) == kept
 
 
+def test_conditions_from_a_csv_to_a_model_and_a_bundle(tmp_path: Path) -> None:
+    out = tmp_path / "study"
+    found = run_study(
+        StudySettings(many_conditions(tmp_path / "a.csv"), minutes=0.1, workers=1), out, command="test"
+    )
+    assert [part.name for part in found.parts] == ["patients-apart", "conditions"]
+    accuracy = {s.method: s.value for s in found.parts[1].result.scores if s.metric == "accuracy"}
+    assert min(value for value in accuracy.values() if value is not None) > 0.5
+    assert (out / "bundle").is_dir()
+    winner = found.parts[1].result.recommended[max(found.parts[1].result.shots)]
+    assert (out / "model").is_dir() == winner.startswith(("meta", "proto"))
+
+
 def test_visits_from_a_csv_to_a_report_and_a_card(tmp_path: Path) -> None:
     out = tmp_path / "study"
     found = run_study(StudySettings(visits(tmp_path / "v.csv"), minutes=0.5, workers=1), out, command="test")

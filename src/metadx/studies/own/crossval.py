@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from metadx.algorithms import as_predictor
 from metadx.cases import Cases, fit_table
+from metadx.cases.preprocess import fit_signal
 from metadx.evaluation.metrics import log_loss
 from metadx.studies.contenders import Settings
 from metadx.studies.own.folds import deal_folds
@@ -32,6 +33,7 @@ class Sheet:
         person: whose each case is, shape (cases,).
         ways: number of conditions.
         raw: whether columns are still to be standardised, by the training patients of each fold.
+        channels: of signals, which are standardised by the same patients; 0 where there are none.
     """
 
     x: NDArray[Any]
@@ -39,10 +41,15 @@ class Sheet:
     person: NDArray[np.int64]
     ways: int
     raw: bool
+    channels: int = 0
 
     def task(self, train: NDArray[np.int64], test: NDArray[np.int64]) -> Task:
         """Training cases as support set, test cases as query set; the transform sees the former alone."""
-        if self.raw:
+        if self.channels:
+            shaped = self.x.reshape(len(self.x), self.channels, -1)
+            signal = fit_signal(shaped[train])
+            known, asked = (signal(shaped[at]).reshape(len(at), -1) for at in (train, test))
+        elif self.raw:
             transform = fit_table(self.x[train])
             known, asked = transform(self.x[train]), transform(self.x[test])
         else:
@@ -132,6 +139,8 @@ def choose(sheet: Sheet, train: NDArray[np.int64], method: str, inner: int) -> t
     """The settings of a method with the least log loss in a cross-validation of some patients, and that loss."""
     contender = own_contender(method, sheet.width, sheet.ways)
     tasks = list(_inner(sheet, train, inner))
+    if not tasks:  # too few people of each condition to hold any out: the middle of the grid
+        return contender.grid[len(contender.grid) // 2], float(np.log(sheet.ways))
     tried = []
     for settings in contender.grid:
         algorithm, params, state = with_settings(contender, settings)

@@ -21,8 +21,10 @@ from metadx.durable import write_text
 from metadx.errors import Interrupted, UserError
 from metadx.evaluation import Chosen, DataDescription, Part, StudyResult, Warned, Written
 from metadx.studies.hardware import hardware
+from metadx.studies.own.bases import base
 from metadx.studies.own.budget import Budget, find_budget
 from metadx.studies.own.deliver import deliver, run_card, train_final
+from metadx.studies.own.few import adapt_to_few
 from metadx.studies.own.journal import RESULT, Journal, study_folder
 from metadx.studies.own.meta import compare_tasks, told
 from metadx.studies.own.methods import methods_for
@@ -164,6 +166,9 @@ class _Study:
             found, made = self._tasks(kind, cases, proposal)
             parts += found
             written += made
+        elif cases.regression:
+            parts += self._few(kind, cases)
+            written.append(Written(path="card.md", what="the model card: what it foresees, and how well"))
         return self._write(kind, cases, audit, proposal, parts, written)
 
     def _read(self) -> tuple[str, Cases]:
@@ -230,6 +235,20 @@ class _Study:
         self.say("Audit", said)
         return audit
 
+    def _few(self, kind: str, cases: Cases) -> list[Part]:
+        """What a base that ships, or baselines alone, foresee of a handful of people."""
+        self.watch("Adapting to each person", 0, 1)
+        self.say("Budget", "Nothing is meta-trained: every person is adapted to from their own first cases.")
+        described = _described(cases, self.settings.data.name)
+        spent = time.time() - self.began
+        part = adapt_to_few(cases, base(kind), described, command=self.command, seconds=spent)
+        if part is None:
+            raise UserError(
+                f"{self.settings.data}: nobody has enough cases to try a forecast on. Collect more."
+            )
+        write_text(self.journal.folder / "card.md", run_card(part, described))
+        return [part]
+
     def _tasks(self, kind: str, cases: Cases, proposal: Proposal) -> tuple[list[Part], list[Written]]:
         """The comparison of meta-learned methods and baselines over folds of tasks, and the model of the winner."""
         data = self.data_settings()
@@ -259,7 +278,7 @@ class _Study:
             self.watch("Training the model", 0, 1)
             folder = self.journal.folder / MODEL
             train_final(course, winner, folder)
-            uses = "metadx evaluate"
+            uses = f"metadx adapt {folder} --support ONE-PERSON.csv --out BUNDLE foresees one person"
             if not cases.regression:
                 uses = f"metadx adapt {folder} --support FEW.csv --out BUNDLE"
             what = f"what was meta-learned, from all but a few of the {course.what}: {uses}"

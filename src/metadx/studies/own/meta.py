@@ -123,7 +123,7 @@ def told(course: Course, outcomes: dict[str, list[Outcome]], *, command: str, se
     """All folds together: scores, paired differences, and the recommended method."""
     together = [_together(said) for said in outcomes.values()]
     problem = build_problem(course.recipes[0])
-    counts = {name: n for recipe in course.recipes for name, n in build_problem(recipe).split.test.items()}
+    counts = {name: n for recipe in course.recipes for name, n in _held_out(recipe).items()}
     whole = replace(problem, split=SplitDescription(train={}, validation={}, test=counts))
     result = verdict(course.recipes[0].title, whole, together, course.plan, command=command, seconds=seconds)
     most = max(result.shots)
@@ -138,12 +138,33 @@ def told(course: Course, outcomes: dict[str, list[Outcome]], *, command: str, se
     return Part(
         name=course.what,
         heading=_HEADINGS[course.what],
-        told=(*how, *result.summary),
+        told=(*how, *_about(result.summary, course.what)),
         basis=f"{episodes:,} episodes from {folds} folds; 95 % intervals over episodes",
         metric="accuracy" if problem.classification else "rmse",
         winner=TITLES.get(found, found),
         result=result,
     )
+
+
+def _held_out(recipe: Recipe) -> dict[str, int]:
+    """Cases of what a fold holds out."""
+    problem = build_problem(recipe)
+    if recipe.patients is None:
+        return problem.split.test
+    source = problem.splits.test.sources()[0]
+    assert isinstance(source, PatientSource)
+    return {person: len(source.rows(person)) for person in sorted(source.patients())}
+
+
+def _about(summary: Sequence[str], what: str) -> list[str]:
+    """The sentences that are true of what tasks are about."""
+    if what == "conditions":
+        return list(summary)
+    said = [sentence for sentence in summary if " conditions" not in sentence]
+    return [
+        *said,
+        f"The recommended method was chosen on {what} that served for that alone, not on those it is scored on.",
+    ]
 
 
 def _together(outcomes: Sequence[Outcome]) -> Outcome:
@@ -157,12 +178,13 @@ def _together(outcomes: Sequence[Outcome]) -> Outcome:
     return replace(
         first,
         settings=settings,
-        validation={k: _joined([o.validation[k] for o in outcomes]) for k in shots},
-        test={k: _joined([o.test[k] for o in outcomes]) for k in shots},
+        validation={k: joined([o.validation[k] for o in outcomes]) for k in shots},
+        test={k: joined([o.test[k] for o in outcomes]) for k in shots},
     )
 
 
-def _joined(parts: Sequence[Scores]) -> Scores:
+def joined(parts: Sequence[Scores]) -> Scores:
+    """The scores of several lists of episodes as one."""
     recall: dict[str, tuple[int, int]] = {}
     for part in parts:
         for name, (right, of) in part.recall.items():

@@ -107,6 +107,9 @@ def _sheet(cases: Cases, person: Any, embed: bool) -> Sheet:
     ways = len(cases.classes)
     if cases.x.ndim == 2:
         return Sheet(np.asarray(cases.x, dtype=np.float64), cases.y, person.ravel(), ways, True)
+    if cases.modality == "signal":
+        flat = cases.x.reshape(len(cases), -1)
+        return Sheet(flat, cases.y, person.ravel(), ways, False, cases.x.shape[1])
     if embed:
         x = EfficientNetLite0(cases.x.shape[1:])(cases.x)
     else:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metadx.cases import Audit, Cases
+from metadx.studies.own.bases import base
 from metadx.studies.own.folds import linked_patients, people_of_each
 
 FEWEST_TASKS = 8
@@ -88,7 +89,8 @@ def _patients(kind: str, cases: Cases) -> Proposal:
             "learned from, and "
             "what came later is predicted.",
         )
-    return Proposal(
-        "none",
-        f"Meta-learning does not apply: {people} people are fewer than the {FEWEST_TASKS} that it takes.",
-    )
+    few = f"{people} people followed over time are fewer than the {FEWEST_TASKS} that meta-learning takes"
+    ships = base(kind)
+    if ships is not None:
+        return Proposal("none", f"{few}, so the study starts from a base bundle.", ships.said)
+    return Proposal("none", f"Meta-learning does not apply: {few}. The best baseline is delivered.")

@@ -30,6 +30,7 @@ def lay_out(folder: Path, name: str, sheet: Sheet, folds: list[Fold]) -> Path:
         "person": sheet.person,
         "ways": np.asarray(sheet.ways),
         "raw": np.asarray(sheet.raw),
+        "channels": np.asarray(sheet.channels),
         "names": np.asarray([fold.name for fold in folds]),
         "rounds": np.asarray([fold.round for fold in folds]),
         **arrays,
@@ -43,7 +44,14 @@ def lay_out(folder: Path, name: str, sheet: Sheet, folds: list[Fold]) -> Path:
 def read_laid(path: Path) -> Laid:
     """What `lay_out` wrote."""
     with np.load(path, allow_pickle=False) as held:
-        sheet = Sheet(held["x"], held["y"], held["person"], int(held["ways"]), bool(held["raw"]))
+        sheet = Sheet(
+            held["x"],
+            held["y"],
+            held["person"],
+            int(held["ways"]),
+            bool(held["raw"]),
+            int(held["channels"]),
+        )
         folds = tuple(
             Fold(str(name), str(part), held[f"test{at}"])
             for at, (name, part) in enumerate(zip(held["names"], held["rounds"], strict=True))

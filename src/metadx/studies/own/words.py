@@ -37,7 +37,7 @@ def part_sentences(part: Part) -> list[str]:
     ((shots, winner),) = result.recommended.items()
     rival = result.baseline[shots]
     mine = _find(part, winner, part.metric)
-    where = "of patients it had not seen" if part.name == "patients-apart" else "of sites it had not seen"
+    where = "on patients it had not seen" if part.name == "patients-apart" else "on sites it had not seen"
     said = [
         f"{part.winner} is recommended: {_auroc(mine)} {where}, and "
         f"{_percent(_find(part, winner, 'balanced_accuracy'))} "
@@ -59,10 +59,41 @@ def part_sentences(part: Part) -> list[str]:
 
 
 def task_sentences(part: Part) -> list[str]:
-    """What meta-learning came to: the first sentences of its summary."""
-    return [
-        f"{part.heading} {sentence}" if at == 0 else sentence for at, sentence in enumerate(part.told[1:3])
-    ]
+    """What meta-learning came to: the recommended method and the strongest baseline, with few cases and many."""
+    result = part.result
+    titles = {m.name: m.title for m in result.methods}
+    said = []
+    for shots in dict.fromkeys((min(result.shots), max(result.shots))):
+        winner, rival = result.recommended[shots], result.baseline.get(shots)
+        mine = _figure(part, winner, shots)
+        cases = f"{shots} labelled {'case' if shots == 1 else 'cases'}"
+        cases += " of each condition" if part.metric == "accuracy" else " of a patient"
+        if rival is None or rival == winner:
+            said.append(f"From {cases}, a simple method is recommended: {titles[winner].lower()} ({mine}).")
+            continue
+        gap = next((d for d in result.differences if (d.method, d.shots) == (winner, shots)), None)
+        how = "cannot be told apart from"
+        if gap is not None and gap.low is not None and gap.high is not None:
+            how = "beats" if gap.low > 0 else "loses to" if gap.high < 0 else how
+        bar = _figure(part, rival, shots)
+        said.append(
+            f"From {cases}, {titles[winner].lower()} is recommended ({mine}); it {how} the strongest baseline, "
+            f"{titles[rival].lower()} ({bar}), on the same episodes."
+        )
+    said[0] = f"{part.heading} {said[0]}"
+    return said
+
+
+def _figure(part: Part, method: str, shots: int) -> str:
+    """A method's main figure at a number of shots, in words."""
+    found = next(
+        (s for s in part.result.scores if (s.method, s.shots, s.metric) == (method, shots, part.metric)), None
+    )
+    if found is None or found.value is None:
+        return "not measured"
+    if part.metric == "accuracy":
+        return f"{100 * found.value:.1f} % right"
+    return f"an error of {found.value:.3g}"
 
 
 def next_steps(
@@ -90,6 +121,21 @@ def next_steps(
             "Test the bundle on patients seen later than these, before anybody acts on it: a cross-validation "
             "cannot tell "
             "whether next year's patients are like this year's."
+        )
+    if cases.regression:
+        shots = max((k for part in parts for k in part.result.shots), default=1)
+        said.append(
+            f"Collect at least {shots} cases of a new patient before relying on a forecast: that is what was "
+            "tried here."
+        )
+        if (folder / "model").exists():
+            said.append(
+                f"Foresee one person: metadx adapt {folder}/model --support ONE-PERSON.csv --out BUNDLE."
+            )
+        said.append(
+            "Try it on patients followed later than these, before anybody acts on it: people held out here "
+            "were observed in "
+            "the same way and time."
         )
     if (folder / "model").exists() and not cases.regression:
         said.append(
