@@ -118,6 +118,27 @@ def full() -> None:
         write_row(RESULTS, row)
 
 
+def scans() -> None:
+    """Rows for recipes on CT, MR and MedIMeta, whose data are not at hand."""
+    for name, (what, get) in SCANS.items():
+        row = Row(
+            id=f"scans-{name}",
+            what=f"recipes/{name}.yaml: {what}",
+            metric="accuracy, %",
+            value=None,
+            n=0,
+            command=f"metadx train recipes/{name}.yaml --out runs/{name}",
+            why=f"the data are not at hand ({get})",
+        )
+        write_row(RESULTS, row)
+
+
+SCANS = {
+    "ct-organs": ("organs in slices of CT, 3-way 5-shot", "`metadx data get organamnist`"),
+    "ct-nodules": ("lung nodules in volumes of CT, 2-way 5-shot", "`metadx data get nodulemnist3d`"),
+    "mr-vessels": ("aneurysms in volumes of MR angiography, 2-way 5-shot", "`metadx data get vesselmnist3d`"),
+    "medimeta": ("chest X-rays after other MedIMeta sets, 2-way 5-shot", "zenodo.org/records/7884735"),
+}
 HELD_OUT = ("herlev", "red-cells", "pneumonia")
 JOBS: dict[str, Callable[[], None]] = {
     "protonet": protonet,
@@ -126,6 +147,7 @@ JOBS: dict[str, Callable[[], None]] = {
     **{name: partial(held_out, name) for name in HELD_OUT},
     "backbone": backbone,
     "full": full,
+    "scans": scans,
 }
 
 

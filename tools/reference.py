@@ -204,6 +204,7 @@ def data_table() -> str:
         f"| `{d.name}` | [{d.title}]({d.source}) | {d.modality} | {d.cases:,} | {d.classes} | {d.patients} "
         f"| {d.licence} | {re.sub(r' [(](md5|sha256):[0-9a-f]+[)]', '', d.verified_by)} |\n"
         for d in entries().values()
+        if not d.size_of
     ]
     return head + "".join(rows)
 

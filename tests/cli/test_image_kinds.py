@@ -111,3 +111,28 @@ def test_settings_of_another_kind_are_refused_by_name(metadx: Metadx, tmp_path: 
         split = {"share": [1, 1, 1], "least": 2}
         recipe = write_recipe(tmp_path / "recipe.yaml", {**data, **changed, "split": split}, tasks=TASK)
         assert said in metadx("train", recipe, "--out", tmp_path / "out").mistake()
+
+
+def test_sets_of_several_layouts_are_read_together(metadx: Metadx, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        tasks = [
+            {"task_name": "cell type", "task_target": "MULTICLASS_CLASSIFICATION", "labels": ["a", "b", "c"]},
+            {"task_name": "signs", "task_target": "MULTILABEL_CLASSIFICATION", "labels": ["mass", "scar"]},
+        ]
+        write_medimeta(tmp_path / name, tasks=tasks, patients=False)
+    medmnist(tmp_path / "three.npz", (8, 8, 3))
+    sets = {"train": ["one#cell type"], "validation": ["two#signs#exactly one"], "test": ["three.npz"]}
+    data = {"sets": sets, "patients": VOUCHED, "size": 8, "channels": 3}
+    recipe = write_recipe(
+        tmp_path / "recipe.yaml",
+        data,
+        tasks=TASK,
+        learner={"name": "auto", "width": 4},
+        training={"iterations": 1, "meta_batch": 1, "validate_every": 1, "validation_tasks": 1},
+        evaluation={"shots": [1], "episodes": 2, "query": 1, "tuning_tasks": 1},
+    )
+    metadx("train", recipe, "--out", tmp_path / "run").ok()
+    known = json.loads((tmp_path / "run" / "run.json").read_text())["split"]
+    assert list(known["train"]) == ["one#cell type: a", "one#cell type: b", "one#cell type: c"]
+    assert list(known["validation"]) == ["two#signs#exactly one: mass", "two#signs#exactly one: scar"]
+    assert list(known["test"]) == [f"three: {at}" for at in range(6)]

@@ -68,6 +68,8 @@ class DataSet(BaseModel):
     `folder` is its place below METADX_DATA. `patients` is the rule for patient ids in words; where `patient_ids`
     is false there are none, and a user must vouch for the data. `counts` are the pictures of each class, which
     verify a set that is a folder; `unpack` is the folder inside its archive. `options` go to the reader.
+    `sizes` are the checksums of its larger pictures by their side; each is an entry of its own, such as
+    `pathmnist_64`, and names the one it is a `size_of`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -108,6 +110,8 @@ class DataSet(BaseModel):
     unpack: str | None = None
     counts: dict[str, int] | None = None
     altered: tuple[AlteredCopy, ...] = ()
+    sizes: dict[int, str] = {}
+    size_of: str = ""
     options: dict[str, Any] = {}
 
     @property
@@ -127,9 +131,36 @@ class DataSet(BaseModel):
 @functools.cache
 def entries() -> dict[str, DataSet]:
     """Every data set of the catalogue, by name."""
-    return {
+    plain = {
         name: _data_set(name, fields) for name, fields in yaml.safe_load(_beside("catalogue.yaml")).items()
     }
+    return plain | {one.name: one for data_set in plain.values() for one in _larger(data_set)}
+
+
+def _larger(data_set: DataSet) -> list[DataSet]:
+    """The same set with larger pictures, one entry for each of its sizes."""
+    made = []
+    for side, checksum in data_set.sizes.items():
+        (file,) = data_set.files
+        name, change = f"{data_set.name}_{side}", (f"{data_set.name}.npz", f"{data_set.name}_{side}.npz")
+        larger = file.model_copy(
+            update={
+                "name": file.name.replace(*change),
+                "checksum": checksum,
+                "url": None if file.url is None else file.url.replace(*change),
+            }
+        )
+        told = {
+            "name": name,
+            "title": f"{data_set.title}, {side} pixels a side",
+            "size": f"{(side / 28) ** (3 if name.endswith(f'3d_{side}') else 2):.0f} times {data_set.size}",
+            "files": (larger,),
+            "altered": (),
+            "sizes": {},
+            "size_of": data_set.name,
+        }
+        made.append(data_set.model_copy(update=told))
+    return made
 
 
 def _data_set(name: str, fields: dict[str, Any]) -> DataSet:

@@ -26,7 +26,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for other program
 @app.command("list", epilog="Examples: metadx data list · metadx data list --json")
 def list_data_sets(as_json: Json = False) -> None:
     """Every data set that metadx reads, and whether it is on this machine."""
-    rows = [(data_set, _state(find(data_set))) for data_set in entries().values()]
+    rows = [(data_set, _state(find(data_set))) for data_set in entries().values() if not data_set.size_of]
     if as_json:
         _print_json([{**_facts(data_set), "here": state} for data_set, state in rows])
         return

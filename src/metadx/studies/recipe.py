@@ -62,7 +62,9 @@ class SetsSettings(_Part):
     """Whole data sets on each side: what is learned on some is tried on another.
 
     Args:
-        train, validation, test: names of the catalogue, or paths of CSV manifests and class folders.
+        train, validation, test: names of the catalogue, or paths of CSV manifests, archives and folders; the
+            task of a MedIMeta folder, and the label of a task that has several per case, follow after hashes, as in
+            `medimeta/cxr#Disease labels#Mass` or `chestmnist##mass`.
     """
 
     train: tuple[str, ...] = Field(min_length=1)
@@ -83,7 +85,8 @@ class SetsSettings(_Part):
 
 
 def _beside(here: Path, name: str) -> str:
-    known = name in entries() or not (here / name).exists()
+    place = name.partition("#")[0]
+    known = place in entries() or not (here / place).exists()
     return name if known else str(here / name)
 
 

@@ -126,8 +126,14 @@ def _short_names(names: Sequence[str]) -> dict[str, str]:
 
 
 def _place(name: str) -> dict[str, Any]:
-    """A set's place as `DataSettings` holds it: a CSV manifest or an archive, a folder, or a catalogue name."""
-    path = Path(name)
+    """A set's place as `DataSettings` holds it: a CSV or an archive, a folder, or a catalogue name."""
+    place, *chosen = name.split("#")
+    path = Path(place)
+    told = {key: one for key, one in zip(("task", "label"), chosen, strict=False) if one}
+    return told | _kind_of_place(place, path)
+
+
+def _kind_of_place(name: str, path: Path) -> dict[str, Any]:
     if name in entries():
         return {"name": name}
     if path.suffix.lower() in (".csv", ".npz"):
