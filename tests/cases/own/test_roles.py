@@ -39,6 +39,18 @@ def test_names_are_believed_before_places(tmp_path: Path) -> None:
     assert own.kind == "table"
 
 
+def test_a_few_people_under_a_name_that_is_only_theirs_are_patients(tmp_path: Path) -> None:
+    own = read_own(write(tmp_path / "a.csv", rows("MRN,age,label", ["m{three}", "{x}", "d{two}"], count=12)))
+    assert own.cases.features == ("age",)
+    assert sorted(set(own.cases.patient)) == ["m0", "m1", "m2"]
+
+
+def test_an_outcome_that_is_the_same_for_all_is_not_passed_over(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", rows("sex,age,outcome", ["s{two}", "{x}", "sepsis"]))
+    with pytest.raises(UserError, match="every case has the label 'sepsis' in column 'outcome'"):
+        read_own(path)
+
+
 def test_the_last_column_is_taken_where_no_name_helps(tmp_path: Path) -> None:
     own = read_own(write(tmp_path / "a.csv", rows("a,b,finding", ["{x}", "{i}.5", "{three}"])))
     assert own.cases.classes == ("0", "1", "2")

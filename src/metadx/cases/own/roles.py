@@ -20,11 +20,10 @@ _LIKE_LABEL = re.compile(
     r"survived|status$|^result$|readmit|^event|subtype|tumou?r_?type|^num$|^group$|cell_type"
 )
 _SURE_PATIENT = re.compile(
-    r"^(patient|subject|participant|person)(s|_?(id|no|nr|num|number|code|key|name))?$"
+    r"^((patient|subject|participant|person|individual|donor)(s|_?(id|no|nr|num|number|code|key|name))?|pid|mrn|"
+    r"(case|record|hospital|chart|nhs|medical_record)_?(id|no|nr|num|number))$"
 )
-_LIKE_PATIENT = re.compile(
-    r"^(pid|mrn|id|case_?id|record_?id|sample_?id|sample|donor(_?id)?|sample_code_number|code_number|individual)$"
-)
+_LIKE_PATIENT = re.compile(r"^(id|sample_?id|sample|sample_code_number|code_number)$")
 _SITE = re.compile(
     r"^(site|hospital|centre|center|clinic|institution|institute|study|cohort)(_?(id|name|no))?$"
 )
@@ -258,7 +257,9 @@ def _by_name(columns: Columns, free: Sequence[str], course: bool) -> tuple[str |
     for word in _LABELS:
         if word not in plain:
             continue
-        if _could_be(columns[plain[word]], value=True) or word in _SURE_LABELS:
+        cells = columns[plain[word]]
+        one_only = len(distinct(cells)) == 1 and not is_missing(cells).all()
+        if word in _SURE_LABELS or one_only or _could_be(cells, value=True):
             return plain[word], "its name says so"
     like = [
         name for name in free if _LIKE_LABEL.search(_plain(name)) and _could_be(columns[name], value=False)
