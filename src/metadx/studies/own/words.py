@@ -10,6 +10,8 @@ from metadx.evaluation import Difference, Part, Score
 from metadx.studies.own.proposal import Proposal
 
 _FEW = 20
+_GUESSING = 0.5
+"""The AUROC of guessing."""
 
 
 def lead_sentences(parts: Sequence[Part], audit: Audit, proposal: Proposal) -> tuple[str, ...]:
@@ -38,8 +40,14 @@ def part_sentences(part: Part) -> list[str]:
     rival = result.baseline[shots]
     mine = _find(part, winner, part.metric)
     where = "on patients it had not seen" if part.name == "patients-apart" else "on sites it had not seen"
+    found = (
+        f"{part.winner} is recommended: {_auroc(mine)}"
+        if mine.low is None or mine.low > _GUESSING
+        else f"Not enough evidence: even {part.winner.lower()}, which did best inside the training patients, "
+        f"cannot be told from guessing: {_auroc(mine)}"
+    )
     said = [
-        f"{part.winner} is recommended: {_auroc(mine)} {where}, and "
+        f"{found} {where}, and "
         f"{_percent(_find(part, winner, 'balanced_accuracy'))} "
         f"right when every condition counts the same (guessing: {100 / result.protocol.ways:.0f} %)."
     ]
