@@ -201,7 +201,7 @@ def nifti(folder: Path) -> Sequence[Path]:
 def series(folder: Path) -> Sequence[Path]:
     """Class folders of DICOM series."""
     for at in range(2):
-        write_series(folder / "set" / "ab"[at] / "s", f"p{at}", 3)
+        write_series(folder / "set" / "ab"[at] / "s", f"p{at}", 2)
     return sorted(file for file in (folder / "set").rglob("IM*"))
 
 

@@ -58,19 +58,20 @@ def read_table(
     columns = parse_table(file)
     label, classes = _outcome(columns, file)
     features: tuple[str, ...] = ()
-    told, of = Told(), np.arange(len(label))
+    shown = _shown(columns, file, size, channels, bits, scans) if "path" in columns else None
+    told = Told() if shown is None else shown.told
+    of = np.arange(len(label)) if shown is None else shown.of
+    columns = {role: cells[of] for role, cells in columns.items()}
+    patient, notes = _patients(columns, patients, told, of, file)
     name: NDArray[np.str_] | None = None
-    if "path" in columns:
-        shown = _shown(columns, file, size, channels, bits, scans)
-        x, told, of, done = shown.x, shown.told, shown.of, shown.done
-        text = columns["path"].astype(np.str_)[of]
-        name = np.char.strip(np.char.add(np.char.add(text, " "), np.asarray(shown.where, dtype=np.str_)))
+    if shown is not None:
+        x, done = shown.x, shown.done
+        text = np.char.add(columns["path"].astype(np.str_), " ")
+        name = np.char.strip(np.char.add(text, np.asarray(shown.where, dtype=np.str_)))
     else:
         measured = {n: v for n, v in columns.items() if n not in ROLES}
         _refuse_pictures(measured, file)
         x, features, done = encode(measured, str(file))
-    columns = {role: cells[of] for role, cells in columns.items()}
-    patient, notes = _patients(columns, patients, told, of, file)
     return Cases(
         x=x,
         y=label[of],
