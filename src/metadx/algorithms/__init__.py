@@ -2,6 +2,7 @@
 
 from metadx.algorithms.algorithm import Algorithm, Metrics, Update, query_gradient, solve
 from metadx.algorithms.anil import ANIL
+from metadx.algorithms.average import Average, averaged
 from metadx.algorithms.boosted import BoostedTrees
 from metadx.algorithms.centroid import Centroids, NearestCentroid
 from metadx.algorithms.committee import LogisticTrees, MetaCommittee
@@ -41,6 +42,7 @@ __all__ = [
     "TITLES",
     "Adapted",
     "Algorithm",
+    "Average",
     "BoostedTrees",
     "Centroids",
     "Dimensions",
@@ -85,6 +87,7 @@ __all__ = [
     "adapt_guarded",
     "as_guarded_predictor",
     "as_predictor",
+    "averaged",
     "build_algorithm",
     "choose_way",
     "home",

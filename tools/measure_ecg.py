@@ -1,0 +1,275 @@
+"""Measures heartbeats by patient on MIT-BIH, inter-patient: `python tools/measure_ecg.py`."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+
+from metadx.algorithms import Algorithm, Dimensions, as_predictor, averaged, build_algorithm, try_adapting
+from metadx.cases import fit_transform, load
+from metadx.cases.signals import DS2
+from metadx.evaluation import Interval, Predictor, bootstrap_interval, mean_interval
+from metadx.learners import NamedSettings, Tensors
+from metadx.studies.contenders import tune
+from metadx.studies.results import interval_row, write_row
+from metadx.studies.study import contender
+from metadx.tasks import MetaDataset, PatientEpisode, PatientSource, Shape, Task
+from metadx.training import TrainingSettings, feed_for, progress_bar, train
+
+RESULTS = Path(__file__).resolve().parent.parent / "results"
+COMMAND = "python tools/measure_ecg.py"
+DATA = "MIT-BIH DS2"
+MINUTES = (0, 1, 2, 5)
+CLASSES = {"S": 1, "V": 2}
+DOMINANT, MANY = "232", 20
+"""The patient of three quarters of the S beats, and how many S beats a patient needs for an F1 of their own."""
+
+Counts = dict[str, NDArray[np.int64]]
+"""Confusion matrix of each patient, shape (classes, classes), truth first."""
+
+_CONVNET: dict[str, Any] = {"name": "signalnet"}
+_PERCEPTRON: dict[str, Any] = {"name": "signalmlp", "steady": 4}
+_POOLED = {"iterations": 600, "meta_batch": 512, "lr": 2e-3}
+_CONVNET_POOLED = {"iterations": 1000, "meta_batch": 192, "lr": 2e-3}
+_TASKS = {"iterations": 500, "meta_batch": 5, "lr": 3e-3}
+_SHAPE = Shape(shots=160, query=80)
+_AVERAGE = "Own normal and fine-tuning with replay, averaged"
+_HISTORY = (60.0, 300.0)
+
+
+Ready = tuple[Algorithm, Tensors, Tensors]
+
+
+class Method(NamedTuple):
+    """Who is measured, with settings chosen by cross-validation over the patients of DS1 (docs/results.md)."""
+
+    title: str
+    predictor: Predictor
+    ready: Ready | None = None
+
+
+def main() -> None:
+    """Trains on DS1, then tests every method once on the beats of each DS2 patient after the first five minutes."""
+    cases = load("mitdb_dechazal")
+    held = np.isin(cases.patient, DS2)
+    known = cases.select(~held)
+    transform = fit_transform(known)
+    learning = PatientSource(known, _HISTORY, transform)
+    dataset = MetaDataset("train", [learning], _SHAPE)
+    size = Dimensions(transform.shape, len(cases.classes), len(cases.classes))
+    test = PatientSource(cases.select(held), _HISTORY, transform)
+    some = list(tasks(learning, max(MINUTES)).values())[::6]
+    methods = _methods(dataset, size, some)
+    found: dict[int, dict[str, Counts]] = {}
+    for minutes in reversed(MINUTES):
+        given = tasks(test, minutes)
+        names = list(methods) if minutes == max(MINUTES) else ["own_normal", "replay"]
+        answers = {name: answer(methods[name].predictor, given) for name in names}
+        answers["average"] = {p: answers["own_normal"][p] * answers["replay"][p] for p in given}
+        found[minutes] = {name: count(those, given) for name, those in answers.items()}
+        print(minutes, flush=True)
+    titles = {name: method.title for name, method in methods.items()}
+    write_all(titles | {"average": _AVERAGE}, found)
+    together = averaged([m.ready for m in methods.values() if m.ready is not None])
+    write_guard(together, tasks(test, max(MINUTES)), found)
+
+
+def write_all(titles: Mapping[str, str], found: Mapping[int, Mapping[str, Counts]]) -> None:
+    last = found[max(MINUTES)]
+    for name, counts in last.items():
+        write_method(name, titles[name], counts)
+        if name != "average":
+            write_difference(last["average"], counts, name, titles[name])
+    for minutes in MINUTES[:-1]:
+        for name, counts in found[minutes].items():
+            write_minutes(name, titles[name], minutes, counts)
+    for patient in last["average"]:
+        write_patient(patient, {name: last[name][patient] for name in ("average", "replay", "pooled")})
+
+
+def write_guard(
+    together: Ready, given: Mapping[str, Task], found: Mapping[int, Mapping[str, Counts]]
+) -> None:
+    """What it does to keep the model without support where adapting did harm on the latest support beats."""
+    counts, kept = {}, []
+    for patient, task in given.items():
+        trial = try_adapting(*together, task.support)
+        harm = trial is not None and not trial.helps
+        kept += [patient] if harm else []
+        counts[patient] = found[0 if harm else max(MINUTES)]["average"][patient]
+    which = f"base model kept for {len(kept)} of {len(given)} patients: {', '.join(kept) or 'nobody'}"
+    write_method("guarded", f"{_AVERAGE}, guarded ({which})", counts)
+
+
+def _methods(dataset: MetaDataset, size: Dimensions, some: Sequence[Task]) -> dict[str, Method]:
+    """Everybody, trained on DS1; the network alone tuned on some of its patients."""
+    own = _trained({"name": "own_normal"}, _PERCEPTRON, _TASKS, dataset, size)
+    replay = _trained({"name": "replay", "steps": 150}, _PERCEPTRON, _POOLED, dataset, size)
+    convnet = _trained({"name": "replay"}, _CONVNET, _CONVNET_POOLED, dataset, size)
+    scratch = build_algorithm(NamedSettings(name="scratch"), NamedSettings.model_validate(_PERCEPTRON), size)
+    alone = contender("scratch", scratch, *scratch.init(np.random.default_rng(0)))
+    return {
+        "own_normal": Method("Beside the patient's own normal", as_predictor(*own), own),
+        "replay": Method("The same network, fine-tuned with replay", as_predictor(*replay), replay),
+        "pooled": Method("The same network, not adapted", as_predictor(*_changed(replay, steps=0))),
+        "alone": Method("The same network on the patient alone", tune(alone, some).predictor),
+        "convnet_replay": Method("ConvNet, fine-tuned with replay", as_predictor(*convnet)),
+        "convnet_pooled": Method("ConvNet, not adapted", as_predictor(*_changed(convnet, steps=0))),
+    }
+
+
+def _trained(
+    algorithm: dict[str, Any],
+    learner: dict[str, Any],
+    training: dict[str, Any],
+    dataset: MetaDataset,
+    size: Dimensions,
+) -> Ready:
+    built = build_algorithm(
+        NamedSettings.model_validate(algorithm), NamedSettings.model_validate(learner), size
+    )
+    settings = TrainingSettings.model_validate(
+        training | {"schedule": "one_cycle", "clip": 1.0, "keep": "last"}
+    )
+    with progress_bar(algorithm["name"], settings.iterations, Console(stderr=True)) as bar:
+        trained = train(built, feed_for(built, dataset), [], settings, [bar])
+    return trained.algorithm, trained.params, trained.state
+
+
+def _changed(ready: Ready, **settings: Any) -> Ready:
+    algorithm, params, state = ready
+    return dataclasses.replace(algorithm, **settings), params, state  # type: ignore[type-var]
+
+
+def tasks(source: PatientSource, minutes: float) -> dict[str, Task]:
+    """The first minutes of each patient as support set; the query set is always what comes after five."""
+    made = {}
+    for patient in sorted(source.patients()):
+        longest = source.whole(patient, 60.0 * max(MINUTES))
+        early = source.whole(patient, 60.0 * minutes).support
+        made[patient] = source.task(PatientEpisode(patient=patient, support=early, query=longest.query))
+    return made
+
+
+def answer(predictor: Predictor, given: Mapping[str, Task]) -> dict[str, NDArray[Any]]:
+    """Probabilities of the classes of every query beat of each patient."""
+    return {patient: np.asarray(predictor([task])[0]) for patient, task in given.items()}
+
+
+def count(answers: Mapping[str, NDArray[Any]], given: Mapping[str, Task]) -> Counts:
+    """Confusion matrices of the patients."""
+    counts = {}
+    for patient, task in given.items():
+        label = task.query.y.argmax(-1).numpy()
+        matrix = np.zeros((task.ways, task.ways), dtype=np.int64)
+        np.add.at(matrix, (label, answers[patient].argmax(1)), 1)
+        counts[patient] = matrix
+    return counts
+
+
+def scores(matrix: NDArray[Any], label: int) -> tuple[float, float, float]:
+    """Sensitivity, precision and F1 of a class; NaN where there is nothing to count."""
+    right, truth, said = matrix[label, label], matrix[label].sum(), matrix[:, label].sum()
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return (
+            float(np.divide(right, truth)),
+            float(np.divide(right, said)),
+            float(2 * right / (truth + said)),
+        )
+
+
+def pooled_f1(counts: Sequence[NDArray[np.int64]], label: int) -> Interval:
+    """F1 of a class over all beats of the patients, its interval by drawing patients again."""
+    every = np.stack(counts)
+    return bootstrap_interval(lambda index: scores(every[index].sum(0), label)[2], len(every), resamples=1000)
+
+
+def pooled_gain(
+    mine: Sequence[NDArray[np.int64]], other: Sequence[NDArray[np.int64]], label: int
+) -> Interval:
+    """How much higher the F1 over all beats is, paired: the same patients are drawn again for both."""
+    a, b = np.stack(mine), np.stack(other)
+
+    def gain(index: NDArray[np.int64]) -> float:
+        return scores(a[index].sum(0), label)[2] - scores(b[index].sum(0), label)[2]
+
+    return bootstrap_interval(gain, len(a), resamples=1000)
+
+
+def without_dominant(counts: Counts) -> list[NDArray[np.int64]]:
+    return [matrix for patient, matrix in counts.items() if patient != DOMINANT]
+
+
+def own_f1(counts: Counts) -> NDArray[np.float64]:
+    """F1 of S of each patient who has many S beats."""
+    label = CLASSES["S"]
+    return np.array([scores(m, label)[2] for m in counts.values() if m[label].sum() >= MANY])
+
+
+def write_method(name: str, title: str, counts: Counts) -> None:
+    everyone = list(counts.values())
+    goals = {"S": 0.85, "V": 0.965} if name == "average" else {}
+    for letter, label in CLASSES.items():
+        sensitivity, precision, _ = scores(sum(everyone), label)  # type: ignore[arg-type]
+        what = f"{title}: {letter} beats, sensitivity {sensitivity:.3f}, precision {precision:.3f}"
+        _write(f"f1-{name}-{letter}", what, pooled_f1(everyone, label), target=goals.get(letter))
+    goal = 0.5 if name == "average" else None
+    rest = pooled_f1(without_dominant(counts), CLASSES["S"])
+    _write(
+        f"f1-{name}-S-without-{DOMINANT}", f"{title}: S beats without record {DOMINANT}", rest, target=goal
+    )
+    own = mean_interval(own_f1(counts))
+    _write(f"f1-{name}-S-patients", f"{title}: S beats, mean over patients with at least {MANY}", own)
+
+
+def write_difference(mine: Counts, theirs: Counts, other: str, title: str) -> None:
+    what = f"{_AVERAGE} against {title[0].lower() + title[1:]}, paired over patients"
+    for letter, label in CLASSES.items():
+        gain = pooled_gain(list(mine.values()), list(theirs.values()), label)
+        _write(f"gain-{other}-{letter}", f"{what}: {letter} beats", gain, metric="F1, difference")
+    gain = pooled_gain(without_dominant(mine), without_dominant(theirs), CLASSES["S"])
+    ending = f"S beats without record {DOMINANT}"
+    _write(f"gain-{other}-S-without-{DOMINANT}", f"{what}: {ending}", gain, metric="F1, difference")
+    own = mean_interval(own_f1(mine) - own_f1(theirs))
+    ending = f"S beats, mean over patients with at least {MANY}"
+    _write(f"gain-{other}-S-patients", f"{what}: {ending}", own, metric="F1, difference")
+
+
+def write_minutes(name: str, title: str, minutes: int, counts: Counts) -> None:
+    what = f"{title}, {minutes} minutes of the patient's beats"
+    for letter, label in CLASSES.items():
+        found = pooled_f1(list(counts.values()), label)
+        _write(f"minutes{minutes}-{name}-{letter}", f"{what}: {letter} beats", found)
+    rest = pooled_f1(without_dominant(counts), CLASSES["S"])
+    _write(f"minutes{minutes}-{name}-S-without-{DOMINANT}", f"{what}: S beats without {DOMINANT}", rest)
+
+
+def write_patient(patient: str, matrices: Mapping[str, NDArray[np.int64]]) -> None:
+    """Sensitivity, precision and F1 of S and V in words; the value is the share of beats diagnosed right."""
+    parts = []
+    for name, matrix in matrices.items():
+        for letter, label in CLASSES.items():
+            if matrix[label].sum() + matrix[:, label].sum():
+                figures = " / ".join("–" if x != x else f"{x:.2f}" for x in scores(matrix, label))
+                parts.append(f"{name} {letter} {figures}")
+    mine = matrices["average"]
+    beats = f"{mine[1].sum()} S and {mine[2].sum()} V of {mine.sum()} beats"
+    what = f"Patient {patient}, {beats}; sensitivity / precision / F1: {', '.join(parts) or 'none found'}"
+    right = float(np.trace(mine) / mine.sum())
+    _write(f"patient-{patient}", what, Interval(right, float("nan"), float("nan"), 1), metric="accuracy")
+
+
+def _write(id: str, what: str, found: Interval, metric: str = "F1", **rest: Any) -> None:
+    row = interval_row(f"mitdb-{id}", f"{what}, {DATA}", metric, found, COMMAND, **rest)
+    write_row(RESULTS, row)
+    print(row.id, row.value, row.low, row.what if "patient-" in id else "", flush=True)
+
+
+if __name__ == "__main__":
+    main()
