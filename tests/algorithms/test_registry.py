@@ -63,7 +63,7 @@ def test_unknown_algorithms_and_settings_are_named(name: str, settings: dict[str
         ("convent", {}, "unknown learner 'convent'; did you mean 'convnet'?"),
         ("mlp", {"hiden": [3]}, "unknown key 'learner.mlp.hiden'; did you mean 'hidden'?"),
         ("mlp", {"activation": "relo"}, "activation must be one of"),
-        ("convnet", {}, "learner 'convnet' takes cases of 3 dimensions, not of shape (4,)"),
+        ("convnet", {}, "learner 'convnet' takes cases of 2 or 3 or 4 dimensions, not of shape (4,)"),
     ],
 )
 def test_unknown_learners_and_settings_are_named(name: str, settings: dict[str, object], said: str) -> None:
