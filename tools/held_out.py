@@ -52,9 +52,6 @@ def held_out(name: str) -> None:
         outcomes += on
         learned += [outcome.name for outcome in on]
     outcomes += heads(pixels, plan, "pixels", "pixels")
-    outcomes += heads(
-        on_backbone(recipe, "efficientnet-lite0"), plan, "backbone", "a frozen ImageNet network"
-    )
     for shots in plan.shots:
         for outcome in outcomes:
             scored(name, outcome, shots, plan)
@@ -79,10 +76,13 @@ def plan_of(recipe: Recipe) -> Plan:
 
 
 def trained(name: str, recipe: Recipe, problem: Problem) -> nn.Module:
-    """The recipe's network, meta-trained from scratch by an algorithm; a case is embedded alone."""
-    if ALGORITHMS[name].consumes == "cases":  # a batch of four is one of tasks; of cases it takes more
-        training = recipe.training.model_copy(update={"meta_batch": CASES})
-        recipe = recipe.model_copy(update={"training": training})
+    """The recipe's network, meta-trained from scratch by an algorithm; a case is embedded alone.
+
+    A batch of tasks holds some 110 pictures and one of cases 64, so tasks get half as many steps.
+    """
+    cases = ALGORITHMS[name].consumes == "cases"
+    update = {"meta_batch": CASES} if cases else {"iterations": recipe.training.iterations // 2}
+    recipe = recipe.model_copy(update={"training": recipe.training.model_copy(update=update)})
     found = train_one(NamedSettings(name=name), recipe, problem, console=CONSOLE)
     network: nn.Module = found.algorithm.network  # type: ignore[attr-defined]
     known = network.state_dict()
@@ -103,12 +103,6 @@ def embedded(problem: Problem, network: nn.Module) -> Problem:
 
     s = problem.splits
     return dataclasses.replace(problem, splits=MetaSplits(s.train, side(s.validation), side(s.test)))
-
-
-def on_backbone(recipe: Recipe, backbone: str, **more: object) -> Problem:
-    """The recipe's data, embedded by a frozen network; the same episodes."""
-    data = recipe.data.model_copy(update={"backbone": backbone, "size": 64, "augment": (), **more})
-    return build_problem(recipe.model_copy(update={"data": data, "learner": NamedSettings(name="mlp")}))
 
 
 def heads(problem: Problem, plan: Plan, name: str, on: str) -> list[Outcome]:

@@ -146,6 +146,7 @@ JOBS: dict[str, Callable[[], None]] = {
     **{name: partial(by_gradient, name) for name in ("fomaml", "anil", "reptile")},
     **{name: partial(held_out, name) for name in HELD_OUT},
     "backbone": backbone,
+    "herlev-backbone": partial(backbone, ("herlev",)),
     "full": full,
     "scans": scans,
 }
