@@ -15,6 +15,7 @@ from numpy.testing import assert_array_equal
 from cases.making import TASKS, task_labels, write_medimeta
 from metadx.cases import EVERY_CASE_ITS_OWN_PATIENT, audit_cases
 from metadx.cases.medimeta import read_medimeta
+from metadx.cases.own import Asked, Pictures, read_own
 from metadx.errors import UserError
 
 
@@ -181,6 +182,17 @@ def test_labels_may_be_listed_and_kinds_spelt_in_words(tmp_path: Path) -> None:
     folder = write_medimeta(tmp_path / "cells", tasks=tasks)
     assert read_medimeta(folder).classes == ("a", "b", "c")
     assert yaml.safe_load((folder / "info.yaml").read_text())["tasks"][0]["labels"] == ["a", "b", "c"]
+
+
+def test_a_study_takes_the_first_task_that_has_conditions_or_the_one_named(tmp_path: Path) -> None:
+    folder = write_medimeta(tmp_path / "cells")
+    own = read_own(folder, pictures=Pictures(size=6))
+    assert (own.kind, own.cases.classes, own.cases.x.shape) == ("pictures", ("a", "b", "c"), (24, 3, 6, 6))
+    assert own.choices[0].sentence == "The task 'cell type' of a MedIMeta set. --label chooses another of 3."
+    assert own.choices[1].sentence == "12 patients, told by annotations.csv."
+    assert read_own(folder, Asked(label="malignant")).cases.classes == ("no", "yes")
+    (folder / "annotations.csv").unlink()
+    assert "every picture is taken for another patient" in read_own(folder).choices[1].sentence
 
 
 def test_pictures_in_two_splits_are_noted(tmp_path: Path) -> None:

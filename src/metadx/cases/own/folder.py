@@ -11,9 +11,10 @@ import numpy as np
 
 from metadx.cases.cases import Cases
 from metadx.cases.kinds import is_picture
+from metadx.cases.medimeta import holds_medimeta
 from metadx.cases.own.cells import is_table
 from metadx.cases.own.choice import Choice
-from metadx.cases.own.pictures import Pictures, read_class_folders
+from metadx.cases.own.pictures import Pictures, read_class_folders, read_set
 from metadx.cases.own.roles import Asked
 from metadx.cases.own.series import beats, glucose
 from metadx.cases.signals import holds_glucose, holds_recordings
@@ -35,6 +36,8 @@ def read_folder(
     Raises:
         UserError: nothing in it is of a kind that is read.
     """
+    if holds_medimeta(path):
+        return read_set(path, asked.label, pictures)
     if holds_recordings(path):
         return beats(path)
     if holds_glucose(path):

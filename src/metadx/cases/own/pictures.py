@@ -15,6 +15,7 @@ from metadx.cases.columns import is_missing
 from metadx.cases.dicom.told import told_by_headers
 from metadx.cases.folders import read_folders
 from metadx.cases.labels import number_classes
+from metadx.cases.medimeta import declared_tasks, read_info, read_medimeta
 from metadx.cases.medmnist import read_medmnist
 from metadx.cases.own.cells import Cells
 from metadx.cases.own.choice import Choice
@@ -124,15 +125,31 @@ def read_manifest(
     return _mine(cases), "pictures", (*about, *choices)
 
 
-def read_archive(path: Path) -> tuple[Cases, Kind, tuple[Choice, ...]]:
-    """Cases from a MedMNIST archive."""
-    cases = read_medmnist(path, patients=EVERY_CASE_ITS_OWN_PATIENT)
+def read_archive(path: Path, label: str | None) -> tuple[Cases, Kind, tuple[Choice, ...]]:
+    """Cases from a MedMNIST archive; `label` chooses where a case has several."""
+    cases = read_medmnist(path, label=label, patients=EVERY_CASE_ITS_OWN_PATIENT)
     cases = _with_note(cases, ASSUMED)
     said = Choice(
         "Patients", "A MedMNIST archive carries no patient ids: every picture is taken for another patient."
     )
     merged = Choice("Splits", "Its official splits are merged: a study makes splits of its own.")
     return cases, "pictures", (said, merged)
+
+
+def read_set(path: Path, label: str | None, asked: Pictures) -> tuple[Cases, Kind, tuple[Choice, ...]]:
+    """Cases from a MedIMeta folder; the task is the one that `label` names, or the first that has conditions."""
+    tasks = [task for task in declared_tasks(read_info(path), path) if task.kind == "conditions"]
+    name = label or (tasks[0].name if tasks else None)
+    cases = read_medimeta(
+        path, task=name, patients=EVERY_CASE_ITS_OWN_PATIENT, size=asked.size, channels=asked.channels
+    )
+    whose = f"{len(np.unique(cases.patient)):,} patients, told by annotations.csv."
+    if VOUCHED in cases.provenance.notes:
+        cases = _with_note(cases, ASSUMED)
+        whose = "No patients are named: every picture is taken for another patient."
+    others = f" --label chooses another of {len(tasks)}." if len(tasks) > 1 else ""
+    said = Choice("Diagnosis", f"The task '{name}' of a MedIMeta set.{others}")
+    return cases, "pictures", (said, Choice("Patients", whose))
 
 
 def _alike(read: Callable[[int | None, int | None], Cases], asked: Pictures) -> tuple[Cases, list[Choice]]:

@@ -73,7 +73,7 @@ def _file(path: Path, asked: Asked, pictures: Pictures) -> Own:
     if is_vcf(path):
         return Own(*read_variants(path, asked))
     if name.endswith(".npz"):
-        return Own(*read_archive(path))
+        return Own(*read_archive(path, asked.label))
     if name.endswith((".nii", ".nii.gz")) or (is_picture(path) and not is_table(path)):
         raise UserError(
             f"{path}: one picture is no data set. Give the folder that holds one folder of pictures per "
