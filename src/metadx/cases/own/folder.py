@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from metadx.cases.cases import Cases
+from metadx.cases.cases import EVERY_CASE_ITS_OWN_PATIENT, Cases
+from metadx.cases.files import Reading, read_files
 from metadx.cases.kinds import is_picture
 from metadx.cases.medimeta import holds_medimeta
 from metadx.cases.own.cells import is_table
@@ -17,7 +18,8 @@ from metadx.cases.own.choice import Choice
 from metadx.cases.own.pictures import Pictures, read_class_folders, read_set
 from metadx.cases.own.roles import Asked
 from metadx.cases.own.series import beats, glucose
-from metadx.cases.signals import holds_glucose, holds_recordings
+from metadx.cases.patients import ASSUMED, VOUCHED
+from metadx.cases.signals import holds_glucose, holds_recordings, holds_ucr
 from metadx.errors import UserError
 
 _VOLUMES = (".nii", ".nii.gz")
@@ -48,6 +50,8 @@ def read_folder(
         return glucose(cohorts)
     files = [child for child in sorted(path.iterdir()) if child.is_file() and _visible(child)]
     tables = [file for file in files if is_table(file)]
+    if holds_medimeta(path) or holds_ucr(path):
+        return _set(path, pictures)
     if any(_has(folder, _is_volume) for folder in folders):
         return _volumes(path, folders, pictures)
     if any(_has(folder, is_picture) for folder in folders) and not tables:
@@ -63,6 +67,28 @@ def read_folder(
         f"{path}: holds {what}. A study reads a folder of WFDB recordings, of glucose readings (a file per "
         "person), or "
         "of one folder of pictures per condition."
+    )
+
+
+def _set(path: Path, pictures: Pictures) -> tuple[Cases, Any, tuple[Choice, ...]]:
+    """A folder in the layout of MedIMeta or of the UCR archive."""
+    medimeta = holds_medimeta(path)
+    how = Reading(patients=EVERY_CASE_ITS_OWN_PATIENT, size=pictures.size if medimeta else None)
+    cases = read_files(path, how)
+    notes = tuple(ASSUMED if note == VOUCHED else note for note in cases.provenance.notes)
+    cases = replace(cases, provenance=replace(cases.provenance, notes=notes))
+    layout = "MedIMeta" if medimeta else "the UCR archive"
+    counts = ", ".join(f"{name} {count:,}" for name, count in list(cases.counts().items())[:6])
+    return (
+        cases,
+        "pictures" if medimeta else "signals",
+        (
+            Choice(
+                "File", f"The folder is laid out as {layout} lays them out; its official splits are merged."
+            ),
+            Choice("Diagnosis", f"Its labels are the conditions: {counts}."),
+            Choice("Patients", f"{len(np.unique(cases.patient)):,} patients, as far as the folder tells."),
+        ),
     )
 
 

@@ -26,7 +26,7 @@ from metadx.cases.own.series import visits
 from metadx.cases.own.table import table_cases
 from metadx.errors import UserError
 
-Kind = Literal["table", "pictures", "beats", "glucose", "visits", "expression", "variants"]
+Kind = Literal["table", "pictures", "beats", "signals", "glucose", "visits", "expression", "variants"]
 
 
 @dataclass(frozen=True)

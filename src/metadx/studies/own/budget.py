@@ -13,11 +13,15 @@ from metadx.studies.own.crossval import Sheet
 from metadx.studies.own.folds import deal_folds, people_of_each
 from metadx.studies.own.methods import own_contender, with_settings
 
-MOST_CASES = 3000
-"""Cases that a cross-validation uses at most; more are drawn from at random."""
-
+_MOST_CASES, _MOST_WIDE = 3000, 600
+_WIDE = 400
 _FOLDS, _INNER = 5, 4
 _TREES = ("boosted_trees", "logistic_trees")
+
+
+def most_cases(columns: int) -> int:
+    """Cases of so many columns that a cross-validation uses at most."""
+    return _MOST_CASES if columns <= _WIDE else _MOST_WIDE
 
 
 @dataclass(frozen=True)

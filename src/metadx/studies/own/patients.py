@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from metadx.algorithms import TITLES
 from metadx.cases import Audit, Cases
@@ -24,7 +25,7 @@ from metadx.evaluation import (
 )
 from metadx.learners import EfficientNetLite0
 from metadx.studies.hardware import hardware
-from metadx.studies.own.budget import MOST_CASES, Budget
+from metadx.studies.own.budget import Budget, most_cases
 from metadx.studies.own.crossval import Answer, Fold, Sheet, answer, folds_of, site_folds
 from metadx.studies.own.folds import linked_patients, people_of_each
 from metadx.studies.own.journal import Journal
@@ -36,6 +37,7 @@ Watch = Callable[[str, float, float], None]
 """Called with what is being done, how much of it is done, and of how much."""
 
 FEWEST_PEOPLE = 3
+_EMBEDDED_WIDTH = 1280
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,18 @@ def pose(cases: Cases, audit: Audit, seed: int, embed: bool) -> Question:
                 "every split with whom they copy.",
             )
         )
+    most = most_cases(_EMBEDDED_WIDTH if embed else int(np.prod(cases.x.shape[1:])))
+    if len(cases) > most:
+        drawn = _drawn(person, most, seed)
+        choices.append(
+            Chosen(
+                topic="Budget",
+                sentence=f"Of {len(cases):,} cases, {len(drawn):,} drawn at random are used, of as many "
+                "patients as can "
+                "be: more would take too long.",
+            )
+        )
+        cases, person = cases.select(drawn), person[drawn]
     people = people_of_each(cases.y, person, len(cases.classes))
     rare = [name for name, n in zip(cases.classes, people, strict=True) if n < FEWEST_PEOPLE]
     if rare:
@@ -82,24 +96,15 @@ def pose(cases: Cases, audit: Audit, seed: int, embed: bool) -> Question:
         )
         person = person[kept]
         cases = cases.select(kept).of_conditions([name for name in cases.classes if name not in rare])
-    if len(cases) > MOST_CASES:
-        drawn = _drawn(person, MOST_CASES, seed)
-        choices.append(
-            Chosen(
-                topic="Budget",
-                sentence=f"Of {len(cases):,} cases, {int(drawn.sum()):,} of patients drawn at random are used: "
-                "more would "
-                "hardly move the figures, and take long.",
-            )
-        )
-        cases, person = cases.select(drawn), person[drawn]
     return Question(cases, _sheet(cases, person, embed), tuple(choices))
 
 
-def _drawn(person: Any, most: int, seed: int) -> Any:
-    order = np.random.default_rng(seed).permutation(np.unique(person))
-    counts = np.bincount(person, minlength=int(person.max()) + 1)[order]
-    return np.isin(person, order[: max(2, int(np.searchsorted(np.cumsum(counts), most, "right")))])
+def _drawn(person: NDArray[np.int64], most: int, seed: int) -> NDArray[np.int64]:
+    """Numbers of at most so many cases: as many patients as can be, each with about as many cases."""
+    rng = np.random.default_rng(seed)
+    people = rng.permutation(np.unique(person))[:most]
+    quota = most // len(people)
+    return np.sort(np.concatenate([rng.permutation(np.flatnonzero(person == who))[:quota] for who in people]))
 
 
 def _sheet(cases: Cases, person: Any, embed: bool) -> Sheet:

@@ -38,6 +38,16 @@ def propose(kind: str, cases: Cases, audit: Audit) -> Proposal:
     """The natural axis of the data, if it is long enough."""
     if kind in ("glucose", "visits"):
         return _patients(kind, cases)
+    if kind == "beats":
+        people = len(np.unique(cases.patient))
+        return Proposal(
+            "none",
+            f"The classes of heartbeats are told apart by tuned baselines, with whole patients of the {people} "
+            "held out. "
+            "A study does not adapt to each patient's first minutes, nor does a base bundle of heartbeats "
+            "ship: a recipe "
+            "with `patients` does that.",
+        )
     person = linked_patients(cases, audit)
     enough = int((people_of_each(cases.y, person, len(cases.classes)) >= ENOUGH_PEOPLE).sum())
     if enough >= FEWEST_TASKS:

@@ -91,7 +91,7 @@ def _conditions(cases: Cases, data: DataSettings, hurry: bool, seed: int) -> Cou
     rows = cases.x.ndim == 2
     wide = rows and cases.x.shape[1] > _MOST_FOR_TREES // 2
     tasks = TrainingSettings(
-        iterations=100 if hurry else 300,
+        iterations=60 if hurry else 300,
         meta_batch=12,
         schedule="one_cycle",
         clip=1.0,
@@ -100,7 +100,8 @@ def _conditions(cases: Cases, data: DataSettings, hurry: bool, seed: int) -> Cou
         validation_tasks=20,
         seed=seed,
     )
-    learned = "meta_logistic" if wide or not rows else "meta_committee"
+    trees = rows and not wide and not hurry
+    learned = "meta_committee" if trees else "meta_logistic"
     recipes = tuple(
         Recipe(
             title=f"Conditions of {data.own.name if data.own else 'data'} never seen in training",
@@ -125,7 +126,7 @@ def _conditions(cases: Cases, data: DataSettings, hurry: bool, seed: int) -> Cou
             learned: tasks.model_copy(update={"lr": 1e-2}),
             "protonet": tasks.model_copy(update={"lr": 3e-3}),
         },
-        ("logistic_regression", "nearest_centroid", *(() if wide or not rows else ("logistic_trees",))),
+        ("logistic_regression", "nearest_centroid", *(("logistic_trees",) if trees else ())),
         Plan(shots, max(ways, 2), 10, 25 if hurry else 60, 15 if hurry else 30, seed + 1),
         "conditions",
     )
