@@ -91,27 +91,32 @@ class Foreseen:
 
     def mean(self, metric: str) -> float:
         """The metric of each draw's other cases, averaged over draws."""
-        return float(np.mean(self._each(metric, np.ones(len(self.y)), self._orders(metric))))
+        return float(np.mean(self._each(metric, np.ones(len(self.y)), self._order(metric))))
 
     def resampled(self, metric: str, weights: Array, draws: NDArray[np.int64]) -> Array:
         """The mean metric of each resample; weights of the cases, shape (resamples, cases), and draws alike."""
-        orders = self._orders(metric)
-        return np.array(
-            [self._each(metric, w, orders)[d].mean() for w, d in zip(weights, draws, strict=True)]
-        )
+        order = self._order(metric)
+        return np.array([self._each(metric, w, order)[d].mean() for w, d in zip(weights, draws, strict=True)])
 
-    def _orders(self, metric: str) -> list[NDArray[np.int64]]:
-        """Each draw's cases in the order of their probability, ties one way and the other for the ROC curve."""
+    def _order(self, metric: str) -> Order | None:
+        """Each draw's cases from the most to the least probable, and where cases alike begin and end."""
+        if metric not in ("auroc", "auprc"):
+            return None
         p = np.where(np.isfinite(self.p), self.p, 0.5)
-        key = -p if metric == "auprc" else p
-        ways = {"auroc": (0, 1), "auprc": (0,)}.get(metric, ())
-        return [np.lexsort((np.broadcast_to(self.y == first, p.shape), key), axis=-1) for first in ways]
+        order = np.argsort(-p, axis=-1, kind="stable")
+        ranked = np.take_along_axis(p, order, -1)
+        at = np.arange(p.shape[-1])
+        new = np.diff(ranked, axis=-1, prepend=np.nan) != 0
+        first = np.maximum.accumulate(np.where(new, at, 0), axis=-1)
+        ends = np.concatenate([new[:, 1:], np.ones((len(p), 1), dtype=bool)], axis=-1)
+        last = np.minimum.accumulate(np.where(ends, at, p.shape[-1])[:, ::-1], axis=-1)[:, ::-1]
+        return Order(order, first, last)
 
-    def _each(self, metric: str, weight: Array, orders: Sequence[NDArray[np.int64]]) -> Array:
+    def _each(self, metric: str, weight: Array, order: Order | None) -> Array:
         known = np.isfinite(self.p)
         w = np.where(known, weight, 0.0)
-        if orders:
-            return _ranked(self.y, w, orders, metric)
+        if order is not None:
+            return _ranked(self.y, w, order, metric)
         p = np.clip(np.where(known, self.p, 0.5), _CLIP, 1 - _CLIP)
         loss = {
             "brier": (p - self.y) ** 2,
@@ -121,20 +126,27 @@ class Foreseen:
         return np.asarray((loss * w).sum(1) / w.sum(1))
 
 
-def _ranked(y: Array, w: Array, orders: Sequence[NDArray[np.int64]], metric: str) -> Array:
-    """Area under the ROC curve (ties halved) or the average precision (ties at their worst), by row."""
-    found = []
-    for order in orders:
-        weight, label = np.take_along_axis(w, order, -1), y[order]
-        yes = weight * label
-        hits = np.cumsum(yes, -1)
-        if metric == "auprc":
-            precision = hits / np.maximum(np.cumsum(weight, -1), 1e-12)
-            found.append((precision * yes).sum(-1) / np.maximum(hits[:, -1], 1e-12))
-        else:
-            no = weight - yes
-            found.append((yes * np.cumsum(no, -1)).sum(-1) / np.maximum(hits[:, -1] * no.sum(-1), 1e-12))
-    return np.asarray(np.mean(found, axis=0))
+class Order(NamedTuple):
+    """Places of cases from the most to the least probable, and of the first and last of those with an equal one."""
+
+    order: NDArray[np.int64]
+    first: NDArray[np.int64]
+    last: NDArray[np.int64]
+
+
+def _ranked(y: Array, w: Array, order: Order, metric: str) -> Array:
+    """Area under the ROC curve, ties halved, or average precision, ties taken together, by row."""
+    weight, label = np.take_along_axis(w, order.order, -1), y[order.order]
+    yes, no = weight * label, weight * (1 - label)
+    hits, misses = np.cumsum(yes, -1), np.cumsum(no, -1)
+    total = np.maximum(hits[:, -1], 1e-12)
+    up_to = np.take_along_axis(misses, order.last, -1)
+    if metric == "auprc":
+        found = np.take_along_axis(hits, order.last, -1)
+        return np.asarray((yes * found / np.maximum(found + up_to, 1e-12)).sum(-1) / total)
+    before = np.take_along_axis(misses - no, order.first, -1)
+    below = misses[:, -1:] - (before + up_to) / 2
+    return np.asarray((yes * below).sum(-1) / np.maximum(total * misses[:, -1], 1e-12))
 
 
 class Estimate(NamedTuple):
