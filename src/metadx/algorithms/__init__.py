@@ -8,6 +8,7 @@ from metadx.algorithms.centroid import Centroids, NearestCentroid
 from metadx.algorithms.committee import LogisticTrees, MetaCommittee
 from metadx.algorithms.dual import DualFit
 from metadx.algorithms.engine import Engine, Way, as_predictor, choose_way, home, mean, over_tasks
+from metadx.algorithms.gram_ridge import GramRidge
 from metadx.algorithms.guard import Guarded, Trial, adapt_guarded, as_guarded_predictor, try_adapting
 from metadx.algorithms.inner import Adapted
 from metadx.algorithms.last_target import LastTarget, Level
@@ -24,7 +25,7 @@ from metadx.algorithms.own_normal import Own, OwnNormal
 from metadx.algorithms.pooled import Pooled
 from metadx.algorithms.prior_logistic import PriorLogistic
 from metadx.algorithms.protonet import ProtoNet, Prototypes
-from metadx.algorithms.registry import ALGORITHMS, TITLES, Dimensions, build_algorithm, suits
+from metadx.algorithms.registry import ALGORITHMS, ANY_COLUMNS, TITLES, Dimensions, build_algorithm, suits
 from metadx.algorithms.replay import Replay
 from metadx.algorithms.reptile import Reptile
 from metadx.algorithms.ridge import Linear, Ridge
@@ -34,6 +35,7 @@ from metadx.algorithms.transfer import FineTune, LinearProbe, Probe
 __all__ = [
     "ALGORITHMS",
     "ANIL",
+    "ANY_COLUMNS",
     "CROSS_ENTROPY",
     "LOSSES",
     "LRD2",
@@ -50,6 +52,7 @@ __all__ = [
     "Effects",
     "Engine",
     "FineTune",
+    "GramRidge",
     "Guarded",
     "LastTarget",
     "LastValue",

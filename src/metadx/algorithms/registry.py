@@ -13,6 +13,7 @@ from metadx.algorithms.anil import ANIL
 from metadx.algorithms.boosted import BoostedTrees
 from metadx.algorithms.centroid import NearestCentroid
 from metadx.algorithms.committee import LogisticTrees, MetaCommittee
+from metadx.algorithms.gram_ridge import GramRidge
 from metadx.algorithms.last_target import LastTarget
 from metadx.algorithms.last_value import LastValue
 from metadx.algorithms.logistic import LogisticRegression
@@ -50,6 +51,7 @@ ALGORITHMS: dict[str, type[Algorithm]] = {
     "boosted_trees": BoostedTrees,
     "logistic_trees": LogisticTrees,
     "scratch": Scratch,
+    "gram_ridge": GramRidge,
     "prior_logistic": PriorLogistic,
     "meta_ridge": MetaRidge,
     "mixed_effects": MixedEffects,
@@ -76,6 +78,7 @@ TITLES = {
     "boosted_trees": "Gradient-boosted trees",
     "logistic_trees": "Logistic regression and trees",
     "scratch": "Network from scratch",
+    "gram_ridge": "Ridge regression over scales, meta-learned",
     "prior_logistic": "Logistic regression towards a meta-learned prior",
     "meta_ridge": "Meta-learned ridge regression",
     "mixed_effects": "Mixed-effects regression",
@@ -87,6 +90,9 @@ TITLES = {
     "own_line": "The patient's own line",
     "last_target": "Last score carried forward",
 }
+ANY_COLUMNS = ("gram_ridge",)
+"""Algorithms that take the columns of tables as they are, others in every task if need be."""
+
 _EMBEDS = ("protonet", "lr_d2", "prior_logistic", "meta_ridge", "own_normal", "fine_tune", "linear_probe")
 _VIEWS = {"own_normal": VIEWS}
 """Algorithms whose network sees several views of a case, and how many."""

@@ -13,6 +13,7 @@ from metadx.cases.medimeta import read_medimeta
 from metadx.cases.medmnist import read_medmnist
 from metadx.cases.observations import Observations, read_observations
 from metadx.cases.omniglot import EVALUATION_ALPHABETS, read_omniglot, rotations, unrotated
+from metadx.cases.own_columns import OwnColumns, fit_own_columns
 from metadx.cases.packed import read_packed
 from metadx.cases.pictures import read_picture, read_pictures
 from metadx.cases.preprocess import (
@@ -48,6 +49,7 @@ __all__ = [
     "Observations",
     "OddUnit",
     "OfficialFile",
+    "OwnColumns",
     "PictureTransform",
     "Pixels",
     "Provenance",
@@ -61,6 +63,7 @@ __all__ = [
     "entries",
     "entry",
     "find",
+    "fit_own_columns",
     "fit_table",
     "fit_transform",
     "fit_whitening",

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metadx.cases.cases import Cases, Modality
+from metadx.cases.own_columns import OwnColumns
 from metadx.cases.pictures import MAX_PIXELS
 from metadx.cases.preprocess import PictureTransform, Pixels, SignalTransform, TableTransform, Transform
 from metadx.cases.scans import Scans
@@ -22,6 +23,9 @@ Arrays = dict[str, NDArray[Any]]
 _MOST_SAMPLES = 10_000_000
 
 _WHITENED = ("mean", "scale", "directions", "kept")
+
+MAX_COLUMNS = 10_000_000
+"""Columns of a table that a bundle may ask for."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,12 @@ class Inputs:
     @property
     def rows(self) -> bool:
         """Whether an observation is a row of columns with names."""
-        return isinstance(self.transform, TableTransform)
+        return isinstance(self.transform, TableTransform | OwnColumns)
+
+    @property
+    def open(self) -> bool:
+        """Whether the columns are those of each support set, rather than those of the training."""
+        return isinstance(self.transform, OwnColumns) and not self.features
 
 
 def inputs_of(
@@ -78,7 +87,7 @@ def inputs_of(
 
 def storable(inputs: Inputs) -> bool:
     """Whether `inputs_to_parts` can take them apart."""
-    return isinstance(inputs.transform, PictureTransform | TableTransform | SignalTransform)
+    return isinstance(inputs.transform, PictureTransform | TableTransform | SignalTransform | OwnColumns)
 
 
 def inputs_to_parts(inputs: Inputs) -> tuple[dict[str, Any], Arrays]:
@@ -103,6 +112,8 @@ def inputs_to_parts(inputs: Inputs) -> tuple[dict[str, Any], Arrays]:
     if isinstance(transform, SignalTransform):
         arrays = {"mean": transform.mean, "std": transform.std}
         return plain | {"transform": "signal", "shape": list(transform.shape)}, arrays
+    if isinstance(transform, OwnColumns):
+        return plain | {"transform": "own columns", "width": transform.width}, {"fill": transform.fill}
     if not isinstance(transform, TableTransform):
         raise UserError(
             f"a {type(transform).__name__} cannot be stored; use a table's, a picture's or a signal's transform"
@@ -128,6 +139,8 @@ def inputs_from_parts(
     features, bits = tuple(plain["features"]), plain["bits"]
     if plain["transform"] == "signal":
         return _signals(plain, arrays)
+    if plain["transform"] == "own columns":
+        return _own_columns(plain, arrays["fill"])
     if plain["transform"] != "table":
         pictures = tuple(int(side) for side in plain["shape"])
         most = {3: MAX_PIXELS, 4: MAX_VOXELS}.get(len(pictures), 0)
@@ -199,6 +212,22 @@ def _whitened(base: PictureTransform, parts: tuple[int, ...], arrays: Arrays) ->
     if not sound:
         raise ValueError("whitening whose arrays do not fit together")
     return Whitened(base, mean, scale, parts, directions, kept)
+
+
+def _own_columns(plain: dict[str, Any], fill: NDArray[Any]) -> Inputs:
+    features, width = tuple(plain["features"]), int(plain["width"])
+    sound = (
+        plain["modality"] in ("table", "genomics")
+        and all(isinstance(name, str) for name in features)
+        and len(set(features)) == len(features)
+        and fill.shape == (len(features),)
+        and fill.dtype == np.float64
+        and bool(np.isfinite(fill).all())
+        and max(len(features), 1) <= width <= MAX_COLUMNS
+    )
+    if not sound:
+        raise ValueError("columns of a support set that do not fit together")
+    return Inputs(plain["modality"], features, OwnColumns(fill, width))
 
 
 def _check_table(t: TableTransform, lengths: NDArray[Any], columns: int, names: int) -> None:

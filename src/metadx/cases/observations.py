@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metadx.cases.cases import EVERY_CASE_ITS_OWN_PATIENT
-from metadx.cases.columns import is_missing, numbers
+from metadx.cases.columns import encode, is_missing, numbers
 from metadx.cases.files import Reading, read_files
 from metadx.cases.folders import class_folders, read_folders
 from metadx.cases.inputs import Inputs
@@ -19,7 +19,7 @@ from metadx.cases.pictures import read_pictures
 from metadx.cases.scan_folders import holds_nifti
 from metadx.cases.scans import Group, Scans, find_scans, is_nifti, read_scans, scan_of
 from metadx.cases.signals import holds_recordings, read_beats
-from metadx.cases.tables import Columns, inside_folder, parse_table
+from metadx.cases.tables import ROLES, Columns, inside_folder, parse_table
 from metadx.errors import UserError, nearest
 
 
@@ -33,6 +33,7 @@ class Observations(NamedTuple):
         patient: whose case it is; None where the file does not say.
         value: the target value of each case, NaN where it is not known, shape (cases,); None without any.
         time: when each case was observed, ascending, in the unit of the model's reach; None where it is not known.
+        features: names of the columns, where they are the file's own.
     """
 
     x: NDArray[Any]
@@ -41,6 +42,7 @@ class Observations(NamedTuple):
     patient: tuple[str, ...] | None = None
     value: NDArray[np.float64] | None = None
     time: NDArray[np.float64] | None = None
+    features: tuple[str, ...] = ()
 
 
 def read_observations(
@@ -83,8 +85,11 @@ def read_observations(
         return _scans([scan_of(one) for one in listed], names, inputs, labels, patient)
     if "path" in columns and "path" not in inputs.features:
         raise UserError(f"{path}: a column 'path' of pictures, but the model takes {inputs.modality} cases.")
-    x = features_of(columns, inputs, path)
     name = patient or tuple(f"row {row}" for row in range(1, rows + 1))
+    if inputs.open:
+        x, own, _ = encode({n: v for n, v in columns.items() if n not in ROLES}, str(path))
+        return Observations(x, name, labels, patient, features=own)
+    x = features_of(columns, inputs, path)
     return Observations(x, name, labels, patient)
 
 

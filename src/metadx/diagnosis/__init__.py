@@ -6,7 +6,7 @@ from metadx.diagnosis.diagnoser import Diagnoser, Support
 from metadx.diagnosis.finding import Finding, ForecastFinding, Similar
 from metadx.diagnosis.forecaster import LEVEL, Forecaster, Tried, Values
 from metadx.diagnosis.interval import half_width
-from metadx.diagnosis.model import About, MetaModel, Spec, check_tensors, plain_model
+from metadx.diagnosis.model import About, MetaModel, Spec, check_tensors, for_columns, plain_model
 from metadx.diagnosis.signature import fingerprint, keys_folder, own_fingerprint
 from metadx.diagnosis.target import Target
 
@@ -27,6 +27,7 @@ __all__ = [
     "Values",
     "check_tensors",
     "fingerprint",
+    "for_columns",
     "half_width",
     "keys_folder",
     "load_bundle",

@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d
 from metadx.algorithms import LogisticRegression
 from metadx.cases import Inputs, fit_table
 from metadx.diagnosis.finding import Finding, Similar
-from metadx.diagnosis.model import MetaModel, Spec, plain_model
+from metadx.diagnosis.model import MetaModel, Spec, for_columns, plain_model
 from metadx.diagnosis.observing import checked, column_names, name_cases, outputs, similar_cases, threads
 from metadx.errors import UserError
 from metadx.learners import NamedSettings
@@ -187,6 +187,8 @@ class Diagnoser(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 f"the support set holds one class only, {classes.tolist()[0]!r}; a diagnosis needs two conditions"
             )
         model = self.model or _plain(x, len(classes), column_names(self, x.shape[1]))
+        if model.inputs.open:
+            model = for_columns(model, x, column_names(self, x.shape[1]))
         shown = torch.from_numpy(model.inputs.transform(x))
         examples = make_examples(shown, torch.from_numpy(index), len(classes))
         with torch.no_grad(), threads(model):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,10 +10,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from metadx.algorithms import Algorithm, Dimensions, build_algorithm
-from metadx.cases import Inputs
+from metadx.cases import Inputs, fit_own_columns
 from metadx.diagnosis.target import Target
 from metadx.errors import UserError
 from metadx.learners import NamedSettings, Tensors
@@ -136,6 +138,18 @@ def check_tensors(algorithm: Algorithm, params: Tensors, state: Tensors) -> None
         for name, tensor in given.items():
             if not torch.isfinite(tensor).all():
                 raise UserError(f"{name} holds values that are no numbers; train the model again")
+
+
+def for_columns(model: MetaModel, x: NDArray[Any], features: tuple[str, ...]) -> MetaModel:
+    """A model of open inputs for the columns of one support set.
+
+    Args:
+        x: the support cases, shape (cases, columns).
+        features: the name of each column.
+    """
+    transform = fit_own_columns(x)
+    spec = model.spec and model.spec.model_copy(update={"input_shape": transform.shape})
+    return dataclasses.replace(model, inputs=Inputs(model.inputs.modality, features, transform), spec=spec)
 
 
 def plain_model(

@@ -30,7 +30,7 @@ def checked(
     reset: bool,
     **checks: Any,
 ) -> NDArray[Any]:
-    """Observations such as the model takes; of no model, a table of any columns.
+    """Observations such as the model takes; of no model, or one of open inputs, a table of any columns.
 
     Args:
         estimator: takes what scikit-learn remembers of its input.
@@ -43,7 +43,7 @@ def checked(
         UserError, ValueError: they are not what the model takes.
     """
     numbers: dict[str, Any] = {"dtype": np.float64, "order": "C", "ensure_all_finite": "allow-nan"} | checks
-    if model is None:
+    if model is None or model.inputs.open:
         return _validated(estimator, X, y, reset, **numbers)
     inputs = model.inputs
     wanted = inputs.shape

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from metadx.algorithms import Dimensions
-from metadx.cases import Cases, Inputs, TableTransform
+from metadx.cases import Cases, Inputs, OwnColumns, TableTransform, Transform, fit_own_columns
 from metadx.errors import UserError
 from metadx.evaluation import DataDescription, SplitDescription
 from metadx.studies.groups import build_groups
@@ -16,6 +16,7 @@ from metadx.studies.problem import (
     describe,
     read_cases,
     scans_of,
+    takes_any_columns,
     transform_of,
     with_gaps,
 )
@@ -63,7 +64,8 @@ def build_problem(recipe: Recipe) -> Problem:
         split = split_conditions(counts, s.seed, parts=parts, share=s.share, large=s.large, least=s.least)
     sides = split_cases(cases, split)
     background = _background(cases, (*split.train, *controls), sides)
-    transform = transform_of(background, recipe.data)
+    own = takes_any_columns(recipe, background)
+    transform: Transform = fit_own_columns(background.x) if own else transform_of(background, recipe.data)
     name = recipe.data.name or "data"
 
     def source(split: Split, side: Cases) -> ConditionSource:
@@ -92,7 +94,13 @@ def build_problem(recipe: Recipe) -> Problem:
         ),
         describe(cases, recipe),
         SplitDescription(train=counted[0], validation=counted[1], test=counted[2], left_out=left_out),
-        inputs=Inputs(cases.modality, cases.features, transform, recipe.data.bits, scans_of(recipe.data)),
+        inputs=Inputs(
+            cases.modality,
+            () if own else cases.features,
+            OwnColumns(np.zeros(0), transform.shape[0]) if own else transform,
+            recipe.data.bits,
+            scans_of(recipe.data),
+        ),
     )
 
 

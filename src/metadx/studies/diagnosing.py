@@ -10,7 +10,7 @@ import numpy as np
 
 from metadx.algorithms import TITLES, Dimensions
 from metadx.cases import Inputs, Observations, odd_units, read_observations, read_values
-from metadx.diagnosis import About, Diagnoser, Forecaster, MetaModel, Spec, Target
+from metadx.diagnosis import About, Diagnoser, Forecaster, MetaModel, Spec, Target, for_columns
 from metadx.errors import UserError
 from metadx.evaluation import EvaluationResult
 from metadx.learners import choose_learner
@@ -89,6 +89,8 @@ def adapt_run(
         raise UserError(f"{support}: no labels. A support set says the diagnosis of each case. {mend}.")
     if not units_checked:
         refuse_odd_units(model.inputs, cases, support)
+    if model.inputs.open:
+        model = for_columns(model, cases.x, cases.features)
     return Diagnoser(model).fit(cases.x, np.asarray(cases.label), cases.name)
 
 

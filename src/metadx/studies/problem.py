@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from metadx.algorithms import Dimensions
+from metadx.algorithms import ANY_COLUMNS, Dimensions
 from metadx.cases import (
     Cases,
     GapTransform,
@@ -147,6 +147,11 @@ def augments_of(setting: Augmented, shape: Sequence[int]) -> Augments | None:
     if isinstance(setting, AugmentSettings):
         return augmentations(setting.support, setting.query, shape)
     return augmentations(setting, setting, shape)
+
+
+def takes_any_columns(recipe: Recipe, cases: Cases) -> bool:
+    """Whether the recipe's algorithm is to see the columns of these cases as they are."""
+    return recipe.algorithm.name in ANY_COLUMNS and bool(cases.features)
 
 
 def with_gaps(transform: Transform) -> bool:

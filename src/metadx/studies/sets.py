@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from metadx.algorithms import Dimensions
-from metadx.cases import Cases, Inputs, entries, fit_table
+from metadx.cases import Cases, Inputs, OwnColumns, Transform, entries, fit_own_columns, fit_table
 from metadx.errors import UserError
 from metadx.evaluation import DataDescription, SplitDescription
 from metadx.studies.problem import (
@@ -19,6 +19,7 @@ from metadx.studies.problem import (
     describe,
     read_cases,
     scans_of,
+    takes_any_columns,
     transform_of,
     with_gaps,
 )
@@ -44,15 +45,19 @@ def build_sets(recipe: Recipe, sets: SetsSettings) -> Problem:
         for side, those in read_sets(recipe, sets).items()
     }
     _, first = read["train"][0]
-    rows = first.modality == "table" or bool(first.features)
-    observed = np.concatenate([cases.x for _, cases in read["train"]]) if rows else first.x
-    every = [cases for _, cases in read["train"]]
-    transform = fit_table(observed) if rows else transform_of(first, recipe.data, every)
-
+    width = max(cases.x.shape[-1] for pairs in read.values() for _, cases in pairs)
+    own = takes_any_columns(recipe, first)
+    transform: Transform = (
+        OwnColumns(np.zeros(0), width) if own else _common(recipe, [c for _, c in read["train"]])
+    )
+    features = () if own else first.features
     augment = augments_of(recipe.data.augment, transform.shape)
 
     def dataset(side: Split) -> MetaDataset:
-        sources = [ConditionSource(cases, transform, f"{name}/{side}") for name, cases in read[side]]
+        sources = [
+            ConditionSource(cases, fit_own_columns(cases.x, width) if own else transform, f"{name}/{side}")
+            for name, cases in read[side]
+        ]
         weights = [len(s.cases.classes) for s in sources]
         return MetaDataset(
             side, sources, recipe.tasks, weights=weights, augment=augment if side == "train" else None
@@ -72,8 +77,16 @@ def build_sets(recipe: Recipe, sets: SetsSettings) -> Problem:
         ),
         described([cases for pairs in read.values() for _, cases in pairs], ", ".join(sets.test), recipe),
         SplitDescription(**counts),
-        inputs=Inputs(first.modality, first.features, transform, recipe.data.bits, scans_of(recipe.data)),
+        inputs=Inputs(first.modality, features, transform, recipe.data.bits, scans_of(recipe.data)),
     )
+
+
+def _common(recipe: Recipe, known: Sequence[Cases]) -> Transform:
+    """One transform for all data sets, fitted on those of meta-training."""
+    first = known[0]
+    if first.modality == "table" or first.features:
+        return fit_table(np.concatenate([cases.x for cases in known]))
+    return transform_of(first, recipe.data, known)
 
 
 class ReadSet(NamedTuple):
@@ -102,13 +115,23 @@ def read_sets(recipe: Recipe, sets: SetsSettings) -> dict[Split, list[ReadSet]]:
     }
     first_name, _, first = read["train"][0]
     for name, _, cases in (one for those in read.values() for one in those):
-        if _kind(cases) != _kind(first):
+        if _kind(cases) != _kind(first) and not _own_columns(recipe, cases, first):
             raise UserError(
                 f"{name}: {cases.modality} cases of shape {cases.x.shape[1:]}, but {first_name} has "
                 f"{first.modality} cases of {first.x.shape[1:]}. Give pictures one data.size and data.channels, "
-                "and tables the same columns."
+                "and tables the same columns; only gram_ridge takes tables of others."
             )
     return read
+
+
+def _own_columns(recipe: Recipe, cases: Cases, first: Cases) -> bool:
+    """Whether data sets may differ in their columns: tables of one modality, by an algorithm that takes any."""
+    return (
+        cases.modality == first.modality
+        and takes_any_columns(recipe, cases)
+        and bool(first.features)
+        and recipe.groups is None
+    )
 
 
 def _kind(cases: Cases) -> tuple[object, ...]:

@@ -73,7 +73,8 @@ def read_windows(
     """Windows of DNA from an ARFF table of one base per attribute, shape (cases, 4, length).
 
     The name of a window would give it away (`HUMALPHA-DONOR-33`), so it is no feature; what stands before its first
-    hyphen, the GenBank entry, is the patient: windows of one entry stay together.
+    hyphen, the GenBank entry, is the patient: windows of one entry stay together. The entry's first three letters,
+    GenBank's code of the species such as HUM, are kept as the detail `species`.
 
     Args:
         path: the table, such as UCI's splice.arff.
@@ -118,10 +119,11 @@ def read_windows(
         raise UserError(f"{file}: the label '{label}' is not nominal. Declare its values: {{EI, IE, N}}.")
     index = np.asarray([levels.index(cell) for cell in outcome], dtype=np.int64)
     y, classes = used_classes(index, [conditions.get(level, level) for level in levels], str(file))
+    entries = [str(cell).partition("-")[0] or str(cell) for cell in names]
     return Cases(
         x=one_hot(["".join(letters) for letters in zip(*places, strict=True)], str(file)),
         y=y,
-        patient=short_text([str(cell).partition("-")[0] or str(cell) for cell in names], f"{file}: '{name}'"),
+        patient=short_text(entries, f"{file}: '{name}'"),
         classes=classes,
         modality="genomics",
         provenance=Provenance(
@@ -133,4 +135,5 @@ def read_windows(
             ),
         ),
         name=short_text(names.tolist(), f"{file}: attribute '{name}'"),
+        details={"species": np.asarray([entry[:3] for entry in entries], dtype=np.str_)},
     )
