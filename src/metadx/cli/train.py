@@ -63,7 +63,10 @@ def train(
         run = train_recipe(wanted, folder, bar)
     score = run.summary["validation"]
     best = "no meta-validation score" if score is None else f"meta-validation {score:.3f}"
-    few = len(run.summary["split"]["validation"])
-    where = f" on {few} conditions, which chose it; no estimate of how it does elsewhere" if few else ""
+    held = run.summary["split"]["validation"]
+    few, what = len(held), "conditions" if run.recipe.groups is None else "groups"
+    if run.recipe.patients is not None:
+        few, what = sum(held.values()), "patients"
+    where = f" on {few} {what}, which chose it; no estimate of how it does elsewhere" if few else ""
     console.print(f"Wrote {folder}: best at step {run.summary['step']}, {best}{where}.", markup=False)
     console.print(f"Next: [bold]metadx evaluate {escape(str(folder))}[/]")
