@@ -83,6 +83,13 @@ def test_mistakes_are_one_line_and_leave_nothing(
     assert not out.exists()
 
 
+def test_too_few_patients_are_refused_in_a_line(metadx: Metadx, tmp_path: Path) -> None:
+    data, out = patients(tmp_path / "patients.csv", 4), tmp_path / "study"
+    outcome = metadx("study", data, "--out", out, "--quiet", "--workers", 1)
+    assert outcome.code == 2
+    assert "fewer than two conditions have 3 patients" in outcome.err
+
+
 def test_a_study_that_was_killed_goes_on_and_ends_alike(program: Metadx, tmp_path: Path) -> None:
     data, out, other = patients(tmp_path / "patients.csv"), tmp_path / "a", tmp_path / "b"
     options = ("--workers", "1", "--quiet", "--minutes", "0.1")

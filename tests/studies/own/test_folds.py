@@ -60,6 +60,13 @@ def test_copies_of_a_patient_count_as_that_patient() -> None:
     assert len(np.unique(linked_patients(plain, audit_cases(plain)))) == 30
 
 
+def test_equal_rows_that_chance_allows_are_no_copies() -> None:
+    coarse = replace(
+        cases(), x=np.random.default_rng(0).integers(0, 3, (60, 1)).astype(float), features=("grade",)
+    )
+    assert len(np.unique(linked_patients(coarse, audit_cases(coarse)))) == 30
+
+
 def test_equal_seeds_give_equal_folds() -> None:
     y, person = np.arange(30) % 2, np.arange(30)
     assert np.array_equal(deal_folds(y, person, 5, 3), deal_folds(y, person, 5, 3))

@@ -7,11 +7,12 @@ from numpy.typing import NDArray
 
 from metadx.cases import Audit, Cases
 
-_LINKS = ("duplicate", "near-duplicate", "two ids")
+_COPIES = ("duplicate", "near-duplicate")
 
 
 def linked_patients(cases: Cases, audit: Audit | None = None) -> NDArray[np.int64]:
-    """A number for whose each case is, shape (cases,); people whom the audit could not tell apart share one.
+    """A number for whose each case is, shape (cases,); people whom the audit
+    takes for one share it; equal rows that chance allows are no sign of that.
 
     Args:
         cases: the cases.
@@ -26,7 +27,7 @@ def linked_patients(cases: Cases, audit: Audit | None = None) -> NDArray[np.int6
         return at
 
     for leak in audit.leaks if audit else ():
-        if leak.kind in _LINKS:
+        if leak.kind == "two ids" or (leak.kind in _COPIES and leak.severity == "serious"):
             people = [root(int(person[case])) for case in leak.cases]
             for one in people:
                 head[one] = min(people)

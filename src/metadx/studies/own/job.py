@@ -294,12 +294,6 @@ class _Study:
         self.watch("Preparing cases", 0, 1)
         embed = self.embed and cases.modality == "image"
         question = pose(cases, audit, self.settings.seed, embed)
-        if len(question.cases.classes) < 2:
-            raise UserError(
-                f"{self.settings.data}: fewer than two conditions have three patients or more. Collect more, "
-                "or name "
-                "another column with --label."
-            )
         for choice in question.choices:
             self.say(choice.topic, choice.sentence)
         budget = self._budget(question, share)

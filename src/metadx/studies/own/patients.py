@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from metadx.algorithms import TITLES
 from metadx.cases import Audit, Cases
+from metadx.errors import UserError
 from metadx.evaluation import (
     Chosen,
     DataDescription,
@@ -80,6 +81,12 @@ def pose(cases: Cases, audit: Audit, seed: int, embed: bool) -> Question:
         )
         cases, person = cases.select(drawn), person[drawn]
     people = people_of_each(cases.y, person, len(cases.classes))
+    if int((people >= FEWEST_PEOPLE).sum()) < 2:
+        raise UserError(
+            f"{cases.provenance.source}: fewer than two conditions have {FEWEST_PEOPLE} patients or more, and "
+            "each must be "
+            "both learned and tested. Collect more, or name another column with --label."
+        )
     rare = [name for name, n in zip(cases.classes, people, strict=True) if n < FEWEST_PEOPLE]
     if rare:
         kept = np.isin(cases.y, [at for at, n in enumerate(people) if n >= FEWEST_PEOPLE])
