@@ -20,6 +20,7 @@ Kind = Literal["table", "image"]
 COLUMNS = ("age", "TSH", "T3")
 PICTURE = (1, 8, 8)
 OUTPUTS = 4
+CONDITIONS = ("flu", "gout", "mumps")
 SETTINGS: dict[str, dict[str, Any]] = {
     "meta_logistic": {"hidden": 6, "embedding": 3},
     "fine_tune": {"steps": 5},
@@ -27,6 +28,9 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "reptile": {"inner_steps": 2, "eval_steps": 3},
     "boosted_trees": {"trees": 3},
 }
+FIXED = ("prior_logistic", "own_normal", "pooled", "replay")
+"""Algorithms for conditions that are the same in every task."""
+
 FORGETS = (
     "maml",
     "anil",
@@ -38,6 +42,7 @@ FORGETS = (
     "logistic_regression",
     "nearest_centroid",
     "scratch",
+    "pooled",
 )
 """Algorithms that do not need their support cases once they are adapted to them."""
 
@@ -67,9 +72,10 @@ def model(name: str, kind: Kind = "table", **settings: Any) -> MetaModel:
         algorithm=NamedSettings(name=name, **SETTINGS.get(name, {}) | settings),
         learner=NamedSettings(name="mlp" if kind == "table" else "convnet", **hidden, **norm),
         input_shape=taken.transform.shape,
-        outputs=OUTPUTS,
+        outputs=3 if name in FIXED else OUTPUTS,
         classes=5,
         seed=0,
+        conditions=CONDITIONS if name in FIXED else (),
     )
     algorithm = spec.build()
     params, state = algorithm.init(np.random.default_rng(0))

@@ -151,6 +151,10 @@ def _said(
     counts = {str(c): int(n) for c, n in zip(diagnoser.classes_, diagnoser.counts_, strict=True)}
     labels = kept.label.tolist() if isinstance(kept, Support) else []
     said = {"classes": diagnoser.classes_.tolist(), "labels": labels, "counts": counts}
+    if diagnoser.fitted_.conditions:
+        said["tried"] = diagnoser.tried_
+    note = diagnoser.tried_.of_conditions()
+    about = about.model_copy(update={"notes": (note, *about.notes)}) if note else about
     return said, write_card(about, title, counts, lost, made, signer)
 
 
@@ -257,7 +261,9 @@ def _values(content: Content, files: dict[str, bytes], model: MetaModel, tensors
 def _conditions(content: Content, files: dict[str, bytes], model: MetaModel, tensors: Tensors) -> Diagnoser:
     diagnoser = Diagnoser(None if content.plain else model)
     classes = np.asarray(content.classes)
-    if len({type(c) for c in content.classes}) != 1 or not np.array_equal(np.unique(classes), classes):
+    fixed = model.conditions
+    sound = tuple(content.classes) == fixed if fixed else np.array_equal(np.unique(classes), classes)
+    if len({type(c) for c in content.classes}) != 1 or not sound:
         raise ValueError("conditions")
     counts = [*content.counts.values()]
     if list(content.counts) != [str(c) for c in classes]:
@@ -272,7 +278,8 @@ def _conditions(content: Content, files: dict[str, bytes], model: MetaModel, ten
             raise ValueError("labels")
         support = Support(x, labels, tuple(content.names))
     if content.adapted is not None:
-        diagnoser.restore(model, classes, counts, put_together(content.adapted, tensors), support)
+        adapted = put_together(content.adapted, tensors)
+        diagnoser.restore(model, classes, counts, adapted, support, content.tried)
     else:
         assert support is not None
         diagnoser.fit(support.x, classes[support.label], support.names)

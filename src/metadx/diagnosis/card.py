@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from metadx.diagnosis.forecaster import LEVEL, Tried
+from metadx.diagnosis.forecaster import LEVEL
 from metadx.diagnosis.model import About
 from metadx.diagnosis.target import Target
+from metadx.diagnosis.tried import Tried
 
 _USE = (
     "Decision support for research and for use that was validated locally. It says which of the conditions it was "

@@ -10,10 +10,10 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from metadx import __version__
-from metadx.diagnosis.forecaster import Tried
 from metadx.diagnosis.model import About, Spec
 from metadx.diagnosis.signature import fingerprint, from_bytes, valid
 from metadx.diagnosis.target import Target
+from metadx.diagnosis.tried import Tried
 from metadx.errors import UserError
 
 FORMAT = 1

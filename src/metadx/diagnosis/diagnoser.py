@@ -12,11 +12,12 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
-from metadx.algorithms import LogisticRegression
+from metadx.algorithms import LogisticRegression, adapt_guarded
 from metadx.cases import Inputs, fit_table
 from metadx.diagnosis.finding import Finding, Similar
 from metadx.diagnosis.model import MetaModel, Spec, for_columns, plain_model
 from metadx.diagnosis.observing import checked, column_names, name_cases, outputs, similar_cases, threads
+from metadx.diagnosis.tried import Tried
 from metadx.errors import UserError
 from metadx.learners import NamedSettings
 from metadx.tasks import make_examples
@@ -53,6 +54,7 @@ class Diagnoser(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         fitted_: the model, also where none was given.
         support_: the support cases as they were given; None where they were left out of a bundle.
         adapted_: what the algorithm made of them.
+        tried_: what adapting was worth, where conditions are the same in every task.
     """
 
     def __init__(self, model: MetaModel | None = None) -> None:
@@ -82,6 +84,7 @@ class Diagnoser(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         counts: Sequence[int],
         adapted: Any,
         support: Support | None = None,
+        tried: Tried | None = None,
     ) -> Self:
         """Takes what was made of support cases before.
 
@@ -91,9 +94,11 @@ class Diagnoser(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             counts: support cases each of them had.
             adapted: what the algorithm made of them.
             support: the support cases, where they are still there.
+            tried: what adapting was worth, where that was tried.
         """
         self.classes_, self.counts_ = classes, np.asarray(counts)
         self.fitted_, self.adapted_, self.support_ = fitted, adapted, support
+        self.tried_ = tried or Tried()
         if fitted.inputs.rows:
             self.n_features_in_ = len(fitted.inputs.features)
         return self
@@ -133,12 +138,15 @@ class Diagnoser(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         check_is_fitted(self, "adapted_")
         x = checked(self, self.model, X, reset=False)
+        said = self.tried_.of_conditions()
+        notes = (said,) if said else ()
         return [
             Finding(
                 case=name,
                 diagnosis=str(self.classes_[p.argmax()]),
                 probabilities={str(c): float(v) for c, v in zip(self.classes_, p, strict=True)},
                 similar=like,
+                notes=notes,
             )
             for name, p, like in zip(
                 name_cases(names, len(x)), self.probabilities(x), self._similar(x), strict=True
@@ -180,8 +188,10 @@ class Diagnoser(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return tags
 
     def _adapt(self, x: NDArray[Any], y: NDArray[Any], names: tuple[str, ...]) -> Self:
-        classes, index = np.unique(y, return_inverse=True)
         check_classification_targets(y)
+        if self.model is not None and self.model.conditions:
+            return self._adapt_fixed(self.model, x, y, names)
+        classes, index = np.unique(y, return_inverse=True)
         if len(classes) < 2:
             raise UserError(
                 f"the support set holds one class only, {classes.tolist()[0]!r}; a diagnosis needs two conditions"
@@ -194,6 +204,35 @@ class Diagnoser(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         with torch.no_grad(), threads(model):
             adapted = model.algorithm.adapt(model.params, model.state, examples, rng=np.random.default_rng(0))
         self.restore(model, classes, np.bincount(index).tolist(), adapted, Support(x, index, names))
+        self.probabilities(x)
+        return self
+
+    def _adapt_fixed(
+        self, model: MetaModel, x: NDArray[Any], y: NDArray[Any], names: tuple[str, ...]
+    ) -> Self:
+        """Adapts to cases of conditions that are the same in every task, unless that does harm."""
+        number = {name: i for i, name in enumerate(model.conditions)}
+        unknown = sorted({str(label) for label in y} - number.keys())
+        if unknown:
+            raise UserError(
+                f"the condition '{unknown[0]}' is none that this model was trained with, which are "
+                f"{', '.join(model.conditions)}. Name them so, or train with cases of it."
+            )
+        index = np.array([number[str(label)] for label in y])
+        shown = torch.from_numpy(model.inputs.transform(x))
+        ways = len(model.conditions)
+        order = np.arange(len(x))
+        if (
+            model.inputs.modality != "signal"
+        ):  # rows of a file may be sorted by condition, readings are by time
+            order = np.random.default_rng(0).permutation(len(x))
+        examples = make_examples(shown[order], torch.from_numpy(index[order]), ways)
+        with threads(model):
+            adapted, trial = adapt_guarded(model.algorithm, model.params, model.state, examples)
+        counts = np.bincount(index, minlength=ways).tolist()
+        self.restore(model, np.asarray(model.conditions), counts, adapted, Support(x, index, names))
+        if trial is not None:
+            self.tried_ = Tried(cases=trial.cases, adapted=trial.adapted, base=trial.base)
         self.probabilities(x)
         return self
 

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from pydantic import BaseModel, ConfigDict
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
@@ -19,6 +18,7 @@ from metadx.diagnosis.interval import half_width
 from metadx.diagnosis.model import MetaModel, Spec, plain_model
 from metadx.diagnosis.observing import checked, column_names, name_cases, outputs, similar_cases, threads
 from metadx.diagnosis.target import Target
+from metadx.diagnosis.tried import Tried
 from metadx.errors import UserError
 from metadx.learners import NamedSettings
 from metadx.tasks import Examples
@@ -39,41 +39,6 @@ class Values(NamedTuple):
     x: NDArray[Any]
     y: NDArray[np.float64]
     names: tuple[str, ...]
-
-
-class Tried(BaseModel):
-    """What adapting was worth on the latest support cases, which were held back to try it.
-
-    Args:
-        cases: how many were held back; 0 where there were too few to try.
-        adapted, base: root mean squared error on them, adapted to the earlier ones and not adapted, in the unit of
-            the target.
-        half: half the width of the intervals, in that unit; None where there were too few for any.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    cases: int = 0
-    adapted: float | None = None
-    base: float | None = None
-    half: float | None = None
-
-    @property
-    def kept_base(self) -> bool:
-        """Whether the model was left as it was, because adapting it did harm."""
-        return self.adapted is not None and self.base is not None and self.adapted > self.base
-
-    def sentence(self, unit: str) -> str:
-        """What came of it, for cards and findings; empty where adapting was tried and did no harm."""
-        if self.adapted is None or self.base is None:
-            return "Too few support cases to try whether adapting helps; it was adapted to all of them."
-        if not self.kept_base:
-            return ""
-        measured = f" {unit}" if unit else ""
-        return (
-            f"Not adapted to this patient: on their latest {self.cases} support cases the model without adaptation "
-            f"was off by {self.base:.3g}{measured}, adapted by {self.adapted:.3g}{measured} (root mean square)."
-        )
 
 
 class Forecaster(RegressorMixin, BaseEstimator):  # type: ignore[misc]

@@ -30,6 +30,8 @@ class Spec(BaseModel):
         input_shape, outputs, classes: what the network must fit.
         seed: of the initial weights.
         classification: whether it tells conditions apart, rather than predicting values.
+        conditions: where they are the same in every task, in the order of its outputs; empty where each support set
+            has its own.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -41,6 +43,7 @@ class Spec(BaseModel):
     classes: int
     seed: int
     classification: bool = True
+    conditions: tuple[str, ...] = ()
 
     def build(self) -> Algorithm:
         """The algorithm.
@@ -110,6 +113,11 @@ class MetaModel:
     spec: Spec | None = None
     about: About = field(default_factory=About)
     target: Target | None = None
+
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        """The conditions, where they are the same in every task; else empty."""
+        return self.spec.conditions if self.spec is not None else ()
 
     def __post_init__(self) -> None:
         if self.algorithm.loss.classification == (self.target is not None):

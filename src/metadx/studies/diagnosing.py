@@ -48,6 +48,7 @@ def model_of(run: Run) -> MetaModel:
             classes=size.classes,
             seed=recipe.training.seed,
             classification=size.classification,
+            conditions=_fixed(run),
         )
         about, target = _about(run), _target(run)
     except UserError:
@@ -133,6 +134,14 @@ def refuse_odd_units(inputs: Inputs, cases: Observations, path: Path) -> None:
             f"but training values lay between {low:.4g} and {high:.4g}; multiplied by {odd.factor:.4g} "
             "they would fit. Convert the column, or say --units-checked if the values are right."
         )
+
+
+def _fixed(run: Run) -> tuple[str, ...]:
+    """The conditions, where they are the same in every task."""
+    recipe = run.recipe
+    if "conditions" not in run.summary and (recipe.patients is not None or recipe.groups is not None):
+        raise UserError(f"{run.folder}: trained before metadx kept the order of conditions. Train it again.")
+    return tuple(run.summary.get("conditions", ()))
 
 
 def _target(run: Run) -> Target | None:

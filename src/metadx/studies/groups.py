@@ -101,6 +101,7 @@ def build_groups(recipe: Recipe, settings: GroupSettings) -> Problem:
         classification=not known.regression,
         inputs=inputs_of(known, transform, recipe.data.bits, scans_of(recipe.data)),
         target=target_of(known),
+        conditions=known.classes,
     )
 
 

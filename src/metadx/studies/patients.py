@@ -77,6 +77,7 @@ def build_patients(recipe: Recipe, settings: PatientSettings) -> Problem:
         classification=not known.regression,
         inputs=inputs_of(known, transform, recipe.data.bits, scans_of(recipe.data)),
         target=target_of(known),
+        conditions=known.classes,
     )
 
 

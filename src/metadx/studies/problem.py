@@ -56,6 +56,7 @@ class Problem:
         inputs: the observations that a model of it takes; None where tasks are functions.
         classification: whether tasks are about conditions.
         target: what is predicted, where tasks are about values of data.
+        conditions: where they are the same in every task, in the order of the outputs.
     """
 
     splits: MetaSplits
@@ -65,6 +66,7 @@ class Problem:
     classification: bool = True
     inputs: Inputs | None = None
     target: Target | None = None
+    conditions: tuple[str, ...] = ()
 
 
 def read_cases(data: DataSettings) -> Cases:

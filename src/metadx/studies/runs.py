@@ -57,6 +57,7 @@ def save_run(folder: Path, trained: Trained, problem: Problem) -> None:
         "split": problem.split.model_dump(),
         "data": problem.data.model_dump(),
         "target": problem.target.model_dump() if problem.target else None,
+        "conditions": list(problem.conditions),
         "fingerprints": fingerprints(problem),
         "hardware": hardware(),
     }
