@@ -18,6 +18,7 @@ from metadx.cases.textfile import text_lines
 from metadx.errors import UserError
 
 _LABEL_FIELDS = ("CLNSIG", "CLASS", "LABEL", "CLINSIG", "FUNC", "EFFECT")
+_POSITIONS = "Variants at one position count as one: they are never on both sides of a split."
 _TOLD_APART = {
     "Pathogenic": "pathogenic",
     "Likely_pathogenic": "pathogenic",
@@ -127,11 +128,8 @@ def clinvar(path: Path, cells: Cells) -> tuple[Cases, Literal["variants"], tuple
     if not set(NEEDED) <= set(cells.columns):
         return None
     cases = read_clinvar_conflicting(path)
-    return (
-        cases,
-        "variants",
-        (_diagnosis(cases, "CLASS, as ClinVar's table of conflicting classifications has it"),),
-    )
+    said = _diagnosis(cases, "CLASS, as ClinVar's table of conflicting classifications has it,")
+    return cases, "variants", (said, Choice("Patients", _POSITIONS))
 
 
 def _assumed(cases: Cases) -> Cases:
