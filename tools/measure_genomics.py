@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +16,9 @@ import expression_studies
 from metadx.algorithms import TITLES
 from metadx.cases import load
 from metadx.evaluation import Interval, mean_interval
+from metadx.studies import read_recipe, train_recipe
 from metadx.studies.results import interval_row, write_row
+from metadx.studies.study import evaluate_run
 
 RESULTS = Path(__file__).resolve().parent.parent / "results"
 CONSOLE = Console(stderr=True)
@@ -96,13 +99,28 @@ def expression() -> None:
     _write("expression-mean-over-untrained", what, "points", mean_interval(100 * less))
 
 
+def splice() -> None:
+    """Primates never seen, by the recipe that ships."""
+    recipe = read_recipe(RESULTS.parent / "recipes" / "splice.yaml")
+    with tempfile.TemporaryDirectory() as folder:
+        run = train_recipe(recipe, Path(folder) / "run", CONSOLE)
+        found = evaluate_run(run, recipe.evaluation, command=f"{COMMAND} splice")
+    titles = {method.name: method.title for method in found.methods}
+    for score in found.scores:
+        if score.metric == "accuracy" and score.value is not None:
+            what = f"{titles[score.method]}: splice junctions of five other primates, {score.shots} windows a class"
+            low, high = (x if x is not None else float("nan") for x in (score.low, score.high))
+            row = Interval(100 * score.value, 100 * low, 100 * high, score.n)
+            _write(f"splice-{score.shots}-{score.method}", what, "% right", row)
+
+
 def _write(id: str, what: str, metric: str, found: Interval, **rest: object) -> None:
     row = interval_row(id, what, metric, found, f"{COMMAND} {id.partition('-')[0]}", **rest)
     write_row(RESULTS, row)
     print(row.id, row.value, row.low, row.high, flush=True)
 
 
-JOBS: dict[str, Callable[[], None]] = {"clinvar": clinvar, "expression": expression}
+JOBS: dict[str, Callable[[], None]] = {"clinvar": clinvar, "expression": expression, "splice": splice}
 
 if __name__ == "__main__":
     for job in sys.argv[1:] or JOBS:
