@@ -1,6 +1,7 @@
 """Writes the tables of README.md and docs/ from results/*.json, between markers; `--check` only compares.
 
-A block `<!-- results: PATTERN -->` ... `<!-- end -->` becomes a table of the rows whose id matches the pattern.
+A block `<!-- results: PATTERN -->` ... `<!-- end -->` becomes a table of the rows whose id matches the pattern, or
+one of several with commas between; `<!-- targets: PATTERN -->` of those among them that have a target.
 """
 
 from __future__ import annotations
@@ -9,11 +10,12 @@ import fnmatch
 import json
 import re
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-BLOCK = re.compile(r"(<!-- results: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+BLOCK = re.compile(r"(<!-- (results|targets): (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 HEAD = (
     "| what | metric | measured | 95 % interval | n | target | command | hardware, date |\n"
     + "|---" * 8
@@ -21,15 +23,21 @@ HEAD = (
 )
 
 
-def rows(pattern: str) -> list[dict[str, Any]]:
-    """The result rows whose id matches, in order of id."""
-    found = [json.loads(p.read_text(encoding="utf-8")) for p in sorted((ROOT / "results").glob("*.json"))]
-    return [row for row in found if fnmatch.fnmatch(row["id"], pattern)]
+@cache
+def measured() -> tuple[dict[str, Any], ...]:
+    """Every result row, in order of id."""
+    return tuple(json.loads(p.read_text(encoding="utf-8")) for p in sorted((ROOT / "results").glob("*.json")))
 
 
-def table(pattern: str) -> str:
-    """A Markdown table of the matching rows."""
-    return HEAD + "".join(_line(row) for row in rows(pattern))
+def rows(kind: str, patterns: str) -> list[dict[str, Any]]:
+    """The result rows that a block shows, pattern by pattern, in order of id."""
+    found = [row for each in patterns.split(",") for row in measured() if fnmatch.fnmatch(row["id"], each)]
+    return [row for row in found if kind == "results" or row["target"] is not None]
+
+
+def table(kind: str, patterns: str) -> str:
+    """A Markdown table of the rows of a block."""
+    return HEAD + "".join(_line(row) for row in rows(kind, patterns))
 
 
 def _line(row: dict[str, Any]) -> str:
@@ -54,13 +62,14 @@ def main() -> int:
     stale, shown = [], set[str]()
     for page in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]:
         text = page.read_text(encoding="utf-8")
-        shown |= {row["id"] for _, pattern, _ in BLOCK.findall(text) for row in rows(pattern)}
-        fresh = BLOCK.sub(lambda m: m[1] + table(m[2]) + m[3], text)
+        blocks = BLOCK.findall(text)
+        shown |= {row["id"] for _, kind, patterns, _ in blocks for row in rows(kind, patterns)}
+        fresh = BLOCK.sub(lambda m: m[1] + table(m[2], m[3]) + m[4], text)
         if fresh != text:
             stale.append(str(page.relative_to(ROOT)))
             if "--check" not in sys.argv:
                 page.write_text(fresh, encoding="utf-8")
-    hidden = [row["id"] for row in rows("*") if row["id"] not in shown]
+    hidden = [row["id"] for row in measured() if row["id"] not in shown]
     if hidden:
         print(f"no table shows {', '.join(hidden)}: add a block for it to docs/results.md")
         return 1
