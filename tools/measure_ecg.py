@@ -187,7 +187,9 @@ def scores(matrix: NDArray[Any], label: int) -> tuple[float, float, float]:
 def pooled_f1(counts: Sequence[NDArray[np.int64]], label: int) -> Interval:
     """F1 of a class over all beats of the patients, its interval by drawing patients again."""
     every = np.stack(counts)
-    found = bootstrap_interval(lambda index: scores(every[index].sum(0), label)[2], len(every), resamples=1000)
+    found = bootstrap_interval(
+        lambda index: scores(every[index].sum(0), label)[2], len(every), resamples=1000
+    )
     return found._replace(low=max(found.low, 0.0), high=min(found.high, 1.0))
 
 

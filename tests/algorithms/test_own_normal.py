@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
-from torch import Tensor
+from torch import Tensor, nn
 
 from metadx.algorithms import Algorithm, Dimensions, Engine, OwnNormal, build_algorithm
 from metadx.algorithms.algorithm import solve
@@ -163,3 +163,9 @@ def test_a_recipe_names_it_and_bad_values_are_refused() -> None:
         own_normal(precision=0)
     with pytest.raises(UserError, match="OwnNormal: least must be at least 1, not 0"):
         own_normal(least=0)
+
+
+def test_batch_norms_are_refused() -> None:
+    network = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(24), nn.Linear(24, 5))
+    with pytest.raises(UserError, match="norm: group"):
+        OwnNormal(network, width=5, shape=(8,), outputs=2)

@@ -68,6 +68,8 @@ def model(name: str, kind: Kind = "table", **settings: Any) -> MetaModel:
     taken = inputs(kind)
     hidden = {"hidden": [6]} if kind == "table" else {"width": 4, "blocks": 2}
     norm = {"norm": settings.pop("norm")} if "norm" in settings else {}
+    if name == "own_normal" and kind == "image":
+        norm = {"norm": "group"}
     spec = Spec(
         algorithm=NamedSettings(name=name, **SETTINGS.get(name, {}) | settings),
         learner=NamedSettings(name="mlp" if kind == "table" else "convnet", **hidden, **norm),

@@ -15,6 +15,7 @@ from metadx.algorithms.checks import at_least, positive
 from metadx.algorithms.inner import Objective, adam
 from metadx.algorithms.losses import CROSS_ENTROPY, Loss
 from metadx.algorithms.replay import half_and_half, scattered
+from metadx.errors import UserError
 from metadx.learners import Functional, Reference, Tensors
 from metadx.tasks import Examples
 
@@ -74,6 +75,9 @@ class OwnNormal(Algorithm):
         remember: of them from each meta-training task.
         classes: not used; networks that embed are built with it.
 
+    Raises:
+        UserError: a setting is out of range, or the network has batch norms.
+
     References:
         Harrison, Sharma and Pavone, "Meta-Learning Priors for Efficient Online Bayesian Regression" (ALPaCA), WAFR
         2018, for classification: Böhning, "Multinomial logistic regression algorithm", 1992.
@@ -108,6 +112,11 @@ class OwnNormal(Algorithm):
         at_least(0, self, "normal", "without", "steps", "tuned")
         at_least(1, self, "least", "memory", "remember")
         at_least(2, self, "batch")
+        if self.net.batch_statistics:
+            raise UserError(
+                "own_normal also answers without support cases, and batch norms take their statistics from these. "
+                "Give the learner `norm: group`, or one without batch norms."
+            )
 
     @cached_property
     def net(self) -> Functional:

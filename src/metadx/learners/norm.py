@@ -6,6 +6,7 @@ transductive: the query set), so it is set for the whole network while it runs, 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -57,7 +58,7 @@ class BatchNorm(nn.Module):
             variance = (x - mean).square().mean(over, keepdim=True)
         else:
             weight = mask.view(-1, *(1,) * (x.dim() - 1)).to(x.dtype)
-            count = weight.sum() * (x[0, 0].numel())
+            count = weight.sum() * math.prod(x.shape[2:])  # NaN without a case: nothing is known
             mean = (x * weight).sum(over, keepdim=True) / count
             variance = ((x - mean).square() * weight).sum(over, keepdim=True) / count
         out = (x - mean) * (variance + self.eps).rsqrt()
