@@ -12,11 +12,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from metadx.algorithms.shortening import LENGTHS, longest_of_the_best
 from metadx.tasks import Examples, present
 
 _CLOSED = -1e4
-_JITTER = 1e-10
-_SHORTER = (0.5, 0.25, 0.125)
+_JITTER = 1e-12
 
 
 class DualFit(NamedTuple):
@@ -113,16 +113,15 @@ def fit_newton(gram: Tensor, support: Examples, precision: Tensor | float, steps
 def _shortened(
     old: Tensor, new: Tensor, logits: Tensor, ahead: Tensor, support: Examples, closed: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Of steps of several lengths from old to new coefficients, the one with the least loss, and its logits."""
+    """Of steps of several lengths from old to new coefficients, the best one, and its logits."""
     real = support.mask.unsqueeze(-1)
-    tried = [(new, ahead), *((old + t * (new - old), logits + t * (ahead - logits)) for t in _SHORTER)]
+    tried = [(old + t * (new - old), logits + t * (ahead - logits)) for t in LENGTHS]
     losses = [
         (torch.logsumexp(z + closed, -1) * support.mask - (z * support.y * real).sum(-1)).sum()
         + (a * z).sum() / 2
         for a, z in tried
     ]
-    best = torch.stack(losses).argmin()
-    chosen = torch.nn.functional.one_hot(best, len(tried)).to(new.dtype).view(-1, 1, 1)
+    chosen = longest_of_the_best(torch.stack(losses)).view(-1, 1, 1)
     coefficients, at = (torch.stack(parts) for parts in zip(*tried, strict=True))
     return (chosen * coefficients).sum(0), (chosen * at).sum(0)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from metadx.algorithms.shortening import LENGTHS, longest_of_the_best
 from metadx.tasks import Examples, present
 
 _CLOSED = -1e4
-_LENGTHS = (1.0, 0.5, 0.25, 0.125)
 _LARGEST_SYSTEM = 4000
 
 
@@ -43,10 +43,9 @@ def fit_primal(rows: Tensor, support: Examples, precision: float, steps: int = 1
         blocks: Tensor = torch.block_diag(*outer)  # type: ignore[no-untyped-call]
         curvature = curvature + blocks + precision * eye
         step = torch.linalg.solve(curvature, gradient.mT.reshape(-1)).reshape(ways, features).mT
-        tried = torch.stack([weights - length * step for length in _LENGTHS])
+        tried = torch.stack([weights - length * step for length in LENGTHS])
         logits = rows @ tried + closed
         fit = (torch.logsumexp(logits, -1) - (logits * support.y).sum(-1)) * support.mask
         loss = fit.sum(-1) + precision / 2 * tried.square().sum((-2, -1))
-        chosen = torch.nn.functional.one_hot(loss.argmin(), len(_LENGTHS)).to(rows.dtype)
-        weights = (chosen.view(-1, 1, 1) * tried).sum(0)
+        weights = (longest_of_the_best(loss).view(-1, 1, 1) * tried).sum(0)
     return weights
