@@ -11,7 +11,7 @@ import numpy as np
 from held_out import RECIPES, RESULTS, heads, scored, write
 from metadx.cases import Cases, Transform
 from metadx.evaluation import difference
-from metadx.studies import Outcome, Plan, Problem, build_problem, read_recipe, recommend
+from metadx.studies import Outcome, Plan, Problem, build_problem, draw_exam, read_recipe, recommend
 from metadx.studies.problem import transform_of
 from metadx.studies.recipe import DataSettings, SetsSettings
 from metadx.studies.results import Row, write_row
@@ -49,7 +49,7 @@ def backbone(tests: Sequence[str] = TESTS) -> None:
         for name, (on, how) in ON.items():
             problem = _embedded(pixels, how)
             before = time.process_time()
-            outcomes += heads(problem, plan, name, on)
+            outcomes += heads(draw_exam(problem, plan), name, on)
             scoring += time.process_time() - before
         for k in shots:
             for outcome in outcomes:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
 from rich.console import Console
 from torch import nn
 
 from metadx.algorithms import ALGORITHMS, LogisticRegression, NearestCentroid
 from metadx.evaluation import Interval, difference
-from metadx.learners import Embedding, NamedSettings
+from metadx.learners import Functional, NamedSettings, Tensors
 from metadx.studies import (
     Contender,
+    Exam,
     Outcome,
     Plan,
     Problem,
@@ -28,7 +29,7 @@ from metadx.studies import (
 from metadx.studies.contenders import GRIDS
 from metadx.studies.results import Row, interval_row, write_row
 from metadx.studies.study import train_one
-from metadx.tasks import ConditionSource, MetaDataset, MetaSplits
+from metadx.tasks import Task
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS, RECIPES = ROOT / "results", ROOT / "recipes"
@@ -43,15 +44,16 @@ def held_out(name: str) -> None:
     recipe = read_recipe(RECIPES / f"{name}.yaml")
     pixels = build_problem(recipe)
     plan = plan_of(recipe)
+    exam = draw_exam(pixels, plan)
     outcomes, learned, seconds = [], [], 0.0
     for algorithm, whose in LEARNED.items():
         began = time.process_time()
         network = trained(algorithm, recipe, pixels)
         seconds += time.process_time() - began
-        on = heads(embedded(pixels, network), plan, algorithm, whose)
+        on = heads(embedded(exam, network), algorithm, whose)
         outcomes += on
         learned += [outcome.name for outcome in on]
-    outcomes += heads(pixels, plan, "pixels", "pixels")
+    outcomes += heads(exam, "pixels", "pixels")
     for shots in plan.shots:
         for outcome in outcomes:
             scored(name, outcome, shots, plan)
@@ -76,12 +78,8 @@ def plan_of(recipe: Recipe) -> Plan:
 
 
 def trained(name: str, recipe: Recipe, problem: Problem) -> nn.Module:
-    """The recipe's network, meta-trained from scratch by an algorithm; a case is embedded alone.
-
-    A batch of tasks holds some 110 pictures and one of cases 64, so tasks get half as many steps.
-    """
-    cases = ALGORITHMS[name].consumes == "cases"
-    update = {"meta_batch": CASES} if cases else {"iterations": recipe.training.iterations // 2}
+    """The recipe's network, meta-trained from scratch by an algorithm."""
+    update = {"meta_batch": CASES} if ALGORITHMS[name].consumes == "cases" else {}
     recipe = recipe.model_copy(update={"training": recipe.training.model_copy(update=update)})
     found = train_one(NamedSettings(name=name), recipe, problem, console=CONSOLE)
     network: nn.Module = found.algorithm.network  # type: ignore[attr-defined]
@@ -90,24 +88,28 @@ def trained(name: str, recipe: Recipe, problem: Problem) -> nn.Module:
     return network
 
 
-def embedded(problem: Problem, network: nn.Module) -> Problem:
-    """The problem with embeddings for pictures: every case of validation and test is embedded once."""
+def embedded(exam: Exam, network: nn.Module) -> Exam:
+    """The exam with embeddings for pictures; the statistics of norms are those of each support set."""
+    net = Functional(network)
+    params, state = net.init()
 
-    def side(dataset: MetaDataset) -> MetaDataset:
-        sources = [
-            ConditionSource(s.cases, Embedding(network, s.transform), s.name)
-            for s in dataset.sources()
-            if isinstance(s, ConditionSource)
-        ]
-        return MetaDataset(dataset.split, sources, dataset.shape)
+    def through(tasks: Sequence[Task]) -> list[Task]:
+        return [_embedded(net, params | state, task) for task in tasks]
 
-    s = problem.splits
-    return dataclasses.replace(problem, splits=MetaSplits(s.train, side(s.validation), side(s.test)))
+    tuning, test = ({k: through(tasks) for k, tasks in side.items()} for side in (exam.tuning, exam.test))
+    return Exam(tuning, test, exam.conditions)
 
 
-def heads(problem: Problem, plan: Plan, name: str, on: str) -> list[Outcome]:
-    """Prototypes and logistic regression on a problem's inputs, tuned on its validation tasks."""
-    exam = draw_exam(problem, plan)
+def _embedded(net: Functional, tensors: Tensors, task: Task) -> Task:
+    support, query = task
+    mask = torch.cat([support.mask, torch.zeros_like(query.mask)])
+    with torch.no_grad():
+        x = net(tensors, torch.cat([support.x, query.x]), mask)
+    return Task(support._replace(x=x[: len(support.x)]), query._replace(x=x[len(support.x) :]))
+
+
+def heads(exam: Exam, name: str, on: str) -> list[Outcome]:
+    """Prototypes and logistic regression on an exam's inputs, tuned on its validation tasks."""
     pairs = {
         "prototypes": ("Prototypes", NearestCentroid(), GRIDS["nearest_centroid"]),
         "logistic": ("Logistic regression", LogisticRegression(), PENALTIES),
