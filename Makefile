@@ -41,7 +41,10 @@ results: env  ## Measure every figure of the results table again.
 	$(BIN)/python tools/measure_audit.py
 	$(BIN)/python tools/measure_images.py
 	$(BIN)/python tools/measure_signals.py
+	$(BIN)/python tools/measure_ecg.py
 	$(BIN)/python tools/measure_genomics.py
+	$(BIN)/python tools/measure_clinical.py
+	$(BIN)/python tools/measure_study.py
 	$(BIN)/python tools/measure_tradeoffs.py
 
 clean:

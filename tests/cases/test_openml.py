@@ -15,7 +15,7 @@ from metadx.cases import EVERY_CASE_ITS_OWN_PATIENT, fit_transform, get, load
 from metadx.cases.openml import is_medical, parse_address, suite_members
 from metadx.errors import MissingData, UserError
 from metadx.studies.build import build_problem
-from metadx.studies.recipe import parse_recipe
+from metadx.studies.recipe_file import parse_recipe
 
 openml = pytest.importorskip("openml")
 WORDS = EVERY_CASE_ITS_OWN_PATIENT

@@ -13,7 +13,6 @@ from torch import nn
 from contracts.examples import TABLE, WAYS, WIDTH, Learner, double
 from metadx.algorithms import (
     ANIL,
-    CROSS_ENTROPY,
     LRD2,
     MAML,
     Algorithm,
@@ -31,7 +30,6 @@ from metadx.algorithms import (
     Scratch,
 )
 from metadx.learners import Tensors
-from metadx.tasks import Task
 
 CLASSES = 6
 """Meta-training conditions that transfer learning pools."""
@@ -121,13 +119,3 @@ def start(algorithm: Algorithm) -> tuple[Tensors, Tensors]:
         for name, t in params.items()
     }
     return double(moved), double(state)
-
-
-def query_loss(algorithm: Algorithm, output: torch.Tensor, task: Task) -> torch.Tensor:
-    """The loss of an output on the task's query set."""
-    return algorithm.loss.value(output, task.query)
-
-
-def is_classifier(algorithm: Algorithm) -> bool:
-    """Whether outputs are logits."""
-    return algorithm.loss is CROSS_ENTROPY

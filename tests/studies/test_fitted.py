@@ -12,7 +12,7 @@ from metadx.cases import GapTransform, TableTransform
 from metadx.errors import UserError
 from metadx.studies.build import build_problem
 from metadx.studies.problem import Problem
-from metadx.studies.recipe import parse_recipe
+from metadx.studies.recipe_file import parse_recipe
 
 SITES = ("north", "south", "east", "west")
 

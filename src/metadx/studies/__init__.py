@@ -14,10 +14,8 @@ from metadx.studies.recipe import (
     ColumnSettings,
     EvaluationSettings,
     Recipe,
-    parse_evaluation,
-    parse_recipe,
-    read_recipe,
 )
+from metadx.studies.recipe_file import parse_evaluation, parse_recipe, read_recipe
 from metadx.studies.runner import resume_run, train_recipe
 from metadx.studies.runs import Run, load_run
 from metadx.studies.several import compare_runs

@@ -21,7 +21,8 @@ from metadx.errors import UserError
 from metadx.learners import BACKBONES, Tensors
 from metadx.studies.hardware import hardware
 from metadx.studies.problem import Problem
-from metadx.studies.recipe import Recipe, parse_recipe
+from metadx.studies.recipe import Recipe
+from metadx.studies.recipe_file import parse_recipe
 from metadx.tasks import ConditionSource, GroupSource, PatientSource
 from metadx.training import Trained
 
