@@ -11,7 +11,7 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 
-from metadx.algorithms import Algorithm, Dimensions, Engine, OwnNormal, build_algorithm
+from metadx.algorithms import Algorithm, Context, Dimensions, Engine, OwnNormal, build_algorithm
 from metadx.algorithms.algorithm import solve
 from metadx.algorithms.own_normal import middle_and_spread, regress_towards, views
 from metadx.errors import UserError
@@ -91,8 +91,8 @@ def test_a_condition_that_the_support_set_lacks_can_be_diagnosed() -> None:
 def test_padded_cases_change_nothing(way: Any) -> None:
     algorithm, params, state = own_normal()
     tasks = [task(0, 5), task(2, 16)]
-    alone = [algorithm.update(params, state, one, step=4) for one in tasks]
-    direction, after, metrics = Engine(algorithm, way).update(params, state, stack(tasks), step=4)
+    alone = [algorithm.update(params, state, one, Context(step=4)) for one in tasks]
+    direction, after, metrics = Engine(algorithm, way).update(params, state, stack(tasks), Context(step=4))
     for name, value in direction.items():
         assert torch.allclose(value, torch.stack([found[0][name] for found in alone]).mean(0), atol=1e-12)
     for name in ("normal.middle", "normal.spread"):
@@ -121,9 +121,9 @@ def test_direction_is_the_gradient_of_its_loss() -> None:
 
 def test_the_normal_of_others_follows_the_patients_seen_in_training() -> None:
     algorithm, params, state = own_normal()
-    _, first, _ = algorithm.update(params, state, task(), step=0)
+    _, first, _ = algorithm.update(params, state, task())
     assert torch.equal(first["normal.middle"], algorithm.adapt(params, state, task().support).middle)
-    _, later, _ = algorithm.update(params, state, task(), step=1000)
+    _, later, _ = algorithm.update(params, state, task(), Context(step=1000))
     assert torch.allclose(later["normal.middle"], 0.02 * first["normal.middle"])
     assert state["normal.middle"].abs().max() == 0
 

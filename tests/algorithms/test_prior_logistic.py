@@ -12,7 +12,7 @@ from torch import nn
 
 from contracts.algorithms import start
 from contracts.examples import all_close, draw_task
-from metadx.algorithms import Dimensions, Engine, PriorLogistic, as_predictor, build_algorithm, solve
+from metadx.algorithms import Context, Dimensions, Engine, PriorLogistic, as_predictor, build_algorithm, solve
 from metadx.errors import UserError
 from metadx.learners import MLP, NamedSettings, Tensors
 from metadx.tasks import Task, stack
@@ -106,7 +106,7 @@ def test_its_gradient_equals_finite_differences_both_ways(raw: bool, rng: np.ran
     probe = {name: torch.from_numpy(rng.normal(size=p.shape)) for name, p in params.items()}
 
     def loss(moved: Tensors) -> float:
-        values = [made.loss.value(solve(made, moved, state, t, train=True), t.query) for t in tasks]
+        values = [made.loss.value(solve(made, moved, state, t, Context(train=True)), t.query) for t in tasks]
         return float(torch.stack(values).mean())
 
     with torch.no_grad():

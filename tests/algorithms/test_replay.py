@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from metadx.algorithms import Dimensions, Pooled, Replay, build_algorithm
+from metadx.algorithms import Context, Dimensions, Pooled, Replay, build_algorithm
 from metadx.algorithms.algorithm import solve
 from metadx.algorithms.losses import CROSS_ENTROPY
 from metadx.algorithms.replay import scattered
@@ -36,13 +36,13 @@ def test_the_last_cases_of_meta_training_are_kept() -> None:
     algorithm, params, state = replay()
     seen = [examples(8, seed) for seed in range(6)]
     for step, batch in enumerate(seen):
-        _, state, _ = algorithm.update(params, state, batch, step=step)
+        _, state, _ = algorithm.update(params, state, batch, Context(step=step))
     kept = {tuple(row) for row in state["kept.x"].tolist()}
     assert kept == {tuple(row) for batch in seen for row in batch.x.tolist()[-20:]} & kept
     assert {tuple(row) for batch in seen[-2:] for row in batch.x.tolist()} <= kept
     assert state["kept.mask"].sum() == 20
     large = examples(50)
-    _, state, _ = algorithm.update(params, state, large, step=0)
+    _, state, _ = algorithm.update(params, state, large)
     assert torch.equal(state["kept.x"], large.x[:20])
 
 
@@ -57,7 +57,7 @@ def test_its_direction_is_that_of_pooled_training() -> None:
 def test_replay_keeps_what_the_support_set_has_no_case_of() -> None:
     algorithm, params, state = replay(steps=40, lr=0.03)
     for step in range(150):
-        direction, state, _ = algorithm.update(params, state, examples(24, step), step=step)
+        direction, state, _ = algorithm.update(params, state, examples(24, step), Context(step=step))
         params = {name: value - 0.5 * direction[name] for name, value in params.items()}
     given = Task(examples(40, 1, only=0), examples(60, 2))
     found = solve(algorithm, params, state, given).argmax(-1)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from metadx.algorithms import (
     Algorithm,
+    Context,
     Dimensions,
     Engine,
     LastValue,
@@ -102,7 +103,7 @@ def test_its_meta_gradient_is_that_of_finite_differences() -> None:
     given = task()
 
     def loss(moved: Tensors) -> Tensor:
-        return algorithm.loss.value(solve(algorithm, moved, state, given, train=True), given.query)
+        return algorithm.loss.value(solve(algorithm, moved, state, given, Context(train=True)), given.query)
 
     direction = algorithm.update(params, state, given)[0]
     generator = torch.Generator().manual_seed(3)

@@ -26,7 +26,7 @@ from contracts.examples import (
     pooled,
     ragged,
 )
-from metadx.algorithms import Algorithm, Engine, as_predictor, solve
+from metadx.algorithms import Algorithm, Context, Engine, as_predictor, solve
 from metadx.learners import Tensors
 from metadx.tasks import Examples, Task, stack
 
@@ -102,7 +102,7 @@ def test_nothing_given_is_ever_changed(row: Row, rng: np.random.Generator) -> No
     kept = copied(params), copied(state), [t.clone() for part in task for t in part]
 
     solve(algorithm, params, state, task)
-    algorithm.update(params, state, item_for(algorithm, task), rng=rng, step=1)
+    algorithm.update(params, state, item_for(algorithm, task), Context(rng, 1))
 
     assert all(torch.equal(before[name], now) for name, now in module.state_dict().items())
     assert [m.training for m in module.modules()] == flags
@@ -120,8 +120,8 @@ def test_same_inputs_give_the_same_bytes(row: Row) -> None:
         params, state = map(double, algorithm.init(rng))
         task = draw_task(rng, BATCH_NORM.shape).to(dtype=torch.float32)
         params, state = ({k: v.float() for k, v in tensors.items()} for tensors in (params, state))
-        direction, _, metrics = algorithm.update(params, state, item_for(algorithm, task), rng=rng)
-        output = solve(algorithm, params, state, task, rng=rng)
+        direction, _, metrics = algorithm.update(params, state, item_for(algorithm, task), Context(rng))
+        output = solve(algorithm, params, state, task, Context(rng))
         return [bytes_of(part) for part in (direction, metrics, {"output": output})]
 
     assert run() == run()
@@ -133,7 +133,7 @@ def test_works_on_a_module_of_the_users_own(row: Row, rng: np.random.Generator) 
     params, state = start(algorithm)
     task = draw_task(rng, TABLE)
     output = solve(algorithm, params, state, task)
-    direction, _, metrics = algorithm.update(params, state, item_for(algorithm, task), rng=rng)
+    direction, _, metrics = algorithm.update(params, state, item_for(algorithm, task), Context(rng))
 
     assert output.shape == (len(task.query.x), task.ways)
     assert torch.isfinite(output).all()
@@ -154,7 +154,7 @@ def test_frozen_parameters_and_buffers_stay_as_they_are(row: Row, way: Any, rng:
     for step in range(5):
         if algorithm.consumes == "tasks":
             batch = stack([draw_task(rng, TABLE) for _ in range(3)])
-            direction, after, _ = Engine(algorithm, way).update(params, state, batch, rng=rng, step=step)
+            direction, after, _ = Engine(algorithm, way).update(params, state, batch, Context(rng, step))
         else:
             direction, after, _ = algorithm.update(params, state, pooled(draw_task(rng, TABLE), CLASSES))
         assert direction.keys() == params.keys()
@@ -179,7 +179,7 @@ def test_adaptation_leaves_frozen_parameters_alone(
 ) -> None:
     algorithm = row.on(frozen_entry(row, learner))
     params, state = start(algorithm)
-    adapted = algorithm.adapt(params, state, draw_task(rng, learner.shape).support, train=True)
+    adapted = algorithm.adapt(params, state, draw_task(rng, learner.shape).support, Context(train=True))
     tensors = getattr(adapted, "tensors", state)
 
     assert torch.equal(tensors["features.0.weight"], state["features.0.weight"])

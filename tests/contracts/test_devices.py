@@ -13,7 +13,7 @@ import torch
 
 from contracts.algorithms import CLASSES, ROWS, Row, start
 from contracts.examples import PLAIN, TABLE, draw_task, pooled
-from metadx.algorithms import Engine, home, solve
+from metadx.algorithms import Context, Engine, home, solve
 from metadx.algorithms.engine import Way
 from metadx.learners import Tensors
 from metadx.tasks import Task, stack
@@ -44,11 +44,11 @@ def test_an_update_stays_where_the_parameters_are(row: Row, way: Way) -> None:
     rng = np.random.default_rng(1)
     if algorithm.consumes == "cases":
         direction, state, metrics = algorithm.update(
-            params, state, pooled(_task(0), CLASSES).to(_ELSEWHERE), rng=rng, step=3
+            params, state, pooled(_task(0), CLASSES).to(_ELSEWHERE), Context(rng, 3)
         )
     else:
         direction, state, metrics = Engine(algorithm, way).update(
-            params, state, stack([_task(0), _task(1)]), rng=rng, step=3
+            params, state, stack([_task(0), _task(1)]), Context(rng, 3)
         )
     assert all(value.device == _ELSEWHERE for part in (direction, state, metrics) for value in part.values())
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from contracts.algorithms import CLASSES, ROWS, Row, start
 from contracts.examples import LEARNERS, Learner, all_close, draw_task, pooled, ragged
-from metadx.algorithms import Algorithm, Engine, solve
+from metadx.algorithms import Algorithm, Context, Engine, solve
 from metadx.learners import Tensors
 from metadx.tasks import Examples, Task, stack
 
@@ -69,7 +69,9 @@ def mean_loss(
 
     def one(params: Tensors, item: Task | Examples) -> Tensor:
         if isinstance(item, Task):
-            return algorithm.loss.value(solve(algorithm, params, state, item, train=True), item.query)
+            return algorithm.loss.value(
+                solve(algorithm, params, state, item, Context(train=True)), item.query
+            )
         return algorithm.update(params, state, item)[2]["loss"]
 
     return loss

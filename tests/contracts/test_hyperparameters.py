@@ -16,6 +16,7 @@ from metadx.algorithms import (
     ANIL,
     MAML,
     BoostedTrees,
+    Context,
     Engine,
     FineTune,
     LinearProbe,
@@ -81,7 +82,7 @@ def test_anil_refuses_a_frozen_head() -> None:
 def test_anil_adapts_the_head_it_is_told_to(rng: np.random.Generator) -> None:
     algorithm = ANIL(PLAIN(3), head="features.2")
     params, state = start(algorithm)
-    adapted = algorithm.adapt(params, state, draw_task(rng, PLAIN.shape).support, train=True)
+    adapted = algorithm.adapt(params, state, draw_task(rng, PLAIN.shape).support, Context(train=True))
     moved = {name for name in params if not torch.equal(params[name], adapted.tensors[name])}
     assert moved == {"features.2.weight", "features.2.bias"}
 

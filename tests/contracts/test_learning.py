@@ -10,7 +10,7 @@ import torch
 
 from contracts.algorithms import CLASSES, ROWS, Row
 from contracts.examples import WAYS
-from metadx.algorithms import SQUARED_ERROR, Algorithm, Engine, as_predictor, choose_way
+from metadx.algorithms import SQUARED_ERROR, Algorithm, Context, Engine, as_predictor, choose_way
 from metadx.evaluation import difference, evaluate
 from metadx.learners import MLP, Tensors
 from metadx.tasks import Shape, SinusoidSource, Task, make_examples, stack
@@ -46,7 +46,7 @@ def trained(algorithm: Algorithm, rng: np.random.Generator, steps: int) -> tuple
             direction = algorithm.update(now, state, make_examples(x, labels, CLASSES))[0]
         else:
             batch = stack([draw(rng, slice(0, CLASSES)) for _ in range(4)])
-            direction = engine.update(now, state, batch, rng=rng, step=step)[0]
+            direction = engine.update(now, state, batch, Context(rng, step))[0]
         for name, leaf in leaves.items():
             leaf.grad = direction[name]
         optimiser.step()
@@ -80,7 +80,7 @@ def test_adapting_beats_not_adapting_at_regression(row: Row, rng: np.random.Gene
     engine = Engine(algorithm, choose_way(algorithm, params))
     for _ in range(40 if algorithm.consumes == "tasks" else 0):
         batch = stack([source.task(source.draw(rng, shape)) for _ in range(8)])
-        direction, state, _ = engine.update(params, state, batch, rng=rng)
+        direction, state, _ = engine.update(params, state, batch, Context(rng))
         params = {name: p - 0.05 * direction[name].clamp(-1, 1) for name, p in params.items()}
     tasks = [source.task(source.draw(rng, shape)) for _ in range(40)]
     score = partial(evaluate, tasks=tasks, classification=False)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from contracts.examples import draw_task, perturbed, ragged
-from metadx.algorithms import MAML, Engine, ProtoNet
+from metadx.algorithms import MAML, Context, Engine, ProtoNet
 from metadx.algorithms.algorithm import solve
 from metadx.cases.gaps import fit_gaps
 from metadx.errors import UserError
@@ -75,7 +75,7 @@ def _loss(algorithm: MAML, params: dict[str, Tensor], state: dict[str, Tensor], 
     return float(
         np.mean(
             [
-                algorithm.loss.value(solve(algorithm, params, state, t, train=True), t.query).item()
+                algorithm.loss.value(solve(algorithm, params, state, t, Context(train=True)), t.query).item()
                 for t in batch
             ]
         )

@@ -6,6 +6,7 @@ from metadx.algorithms.average import Average, averaged
 from metadx.algorithms.boosted import BoostedTrees
 from metadx.algorithms.centroid import Centroids, NearestCentroid
 from metadx.algorithms.committee import LogisticTrees, MetaCommittee
+from metadx.algorithms.context import EVALUATING, Context
 from metadx.algorithms.dual import DualFit
 from metadx.algorithms.engine import Engine, Way, as_predictor, choose_way, home, mean, over_tasks
 from metadx.algorithms.gram_ridge import GramRidge
@@ -37,6 +38,7 @@ __all__ = [
     "ANIL",
     "ANY_COLUMNS",
     "CROSS_ENTROPY",
+    "EVALUATING",
     "LOSSES",
     "LRD2",
     "MAML",
@@ -47,6 +49,7 @@ __all__ = [
     "Average",
     "BoostedTrees",
     "Centroids",
+    "Context",
     "Dimensions",
     "DualFit",
     "Effects",

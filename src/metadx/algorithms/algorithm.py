@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from metadx.algorithms.context import EVALUATING, Context
 from metadx.algorithms.losses import Loss
 from metadx.learners import Reference, Tensors
 from metadx.tasks import Examples, Task
@@ -55,26 +56,13 @@ class Algorithm(ABC):
         """Meta-learned parameters before training, and the tensors that are not trained."""
 
     @abstractmethod
-    def adapt(
-        self,
-        params: Tensors,
-        state: Tensors,
-        support: Examples,
-        *,
-        rng: np.random.Generator | None = None,
-        step: int = 0,
-        train: bool = False,
-        query: Reference | None = None,
-    ) -> Any:
+    def adapt(self, params: Tensors, state: Tensors, support: Examples, context: Context = EVALUATING) -> Any:
         """What the algorithm makes of one task's support set; differentiable where `tensors`.
 
         Args:
             params, state: as `init` gave and `update` left them.
             support: labelled cases of the task.
-            rng: randomness of the adaptation.
-            step: outer step, for what changes during training.
-            train: whether this is meta-training.
-            query: inputs of the query set, for transductive algorithms only.
+            context: what else may be known; the query inputs are there for transductive algorithms only.
         """
 
     @abstractmethod
@@ -82,15 +70,7 @@ class Algorithm(ABC):
         """Logits or values for inputs `x`, shape (cases, outputs); logits of padded ways are very negative."""
 
     @abstractmethod
-    def update(
-        self,
-        params: Tensors,
-        state: Tensors,
-        item: Any,
-        *,
-        rng: np.random.Generator | None = None,
-        step: int = 0,
-    ) -> Update:
+    def update(self, params: Tensors, state: Tensors, item: Any, context: Context = EVALUATING) -> Update:
         """The direction to step against, the next state, and metrics of one task or one batch of cases."""
 
 
@@ -99,14 +79,12 @@ def query_gradient(
     params: Tensors,
     state: Tensors,
     task: Task,
-    *,
-    rng: np.random.Generator | None,
-    step: int,
+    context: Context = EVALUATING,
 ) -> Update:
     """The gradient of the query loss after adapting to the support set: the `update` of most algorithms."""
 
     def objective(params: Tensors) -> tuple[Tensor, Metrics]:
-        output = solve(algorithm, params, state, task, rng=rng, step=step, train=True)
+        output = solve(algorithm, params, state, task, context._replace(train=True))
         loss = algorithm.loss.value(output, task.query)
         return loss, {"loss": loss.detach(), "score": algorithm.loss.score(output.detach(), task.query)}
 
@@ -119,14 +97,12 @@ def solve(
     params: Tensors,
     state: Tensors,
     task: Task,
-    *,
-    rng: np.random.Generator | None = None,
-    step: int = 0,
-    train: bool = False,
+    context: Context = EVALUATING,
 ) -> Tensor:
     """Adapts to the task's support set and predicts its query set; query inputs are shown to nobody inductive."""
-    query = Reference(task.query.x, task.query.mask) if algorithm.transductive else None
-    adapted = algorithm.adapt(params, state, task.support, rng=rng, step=step, train=train, query=query)
+    if algorithm.transductive:
+        context = context._replace(query=Reference(task.query.x, task.query.mask))
+    adapted = algorithm.adapt(params, state, task.support, context)
     return algorithm.predict(params, state, adapted, task.query.x)
 
 

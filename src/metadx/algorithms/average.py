@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from metadx.algorithms.algorithm import Algorithm, Update, nothing_to_learn
+from metadx.algorithms.context import EVALUATING, Context
 from metadx.algorithms.losses import CROSS_ENTROPY, Loss
 from metadx.errors import UserError
-from metadx.learners import Reference, Tensors
+from metadx.learners import Tensors
 from metadx.tasks import Examples
 
 
@@ -45,18 +46,10 @@ class Average(Algorithm):
         return _joined([member.init(rng) for member in self.members])
 
     def adapt(
-        self,
-        params: Tensors,
-        state: Tensors,
-        support: Examples,
-        *,
-        rng: np.random.Generator | None = None,
-        step: int = 0,
-        train: bool = False,
-        query: Reference | None = None,
+        self, params: Tensors, state: Tensors, support: Examples, context: Context = EVALUATING
     ) -> tuple[Any, ...]:
         return tuple(
-            member.adapt(_of(i, params), _of(i, state), support, rng=rng, step=step, train=train)
+            member.adapt(_of(i, params), _of(i, state), support, context)
             for i, member in enumerate(self.members)
         )
 
@@ -67,15 +60,7 @@ class Average(Algorithm):
         ]
         return torch.stack(outputs).mean(0)
 
-    def update(
-        self,
-        params: Tensors,
-        state: Tensors,
-        item: Any,
-        *,
-        rng: np.random.Generator | None = None,
-        step: int = 0,
-    ) -> Update:
+    def update(self, params: Tensors, state: Tensors, item: Any, context: Context = EVALUATING) -> Update:
         return nothing_to_learn(state)
 
 

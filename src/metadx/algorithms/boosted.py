@@ -11,9 +11,10 @@ from torch import Tensor
 
 from metadx.algorithms.algorithm import Algorithm, Update, nothing_to_learn
 from metadx.algorithms.checks import positive
+from metadx.algorithms.context import EVALUATING, Context
 from metadx.algorithms.estimator import Fitted, fit_estimator, predict_estimator
 from metadx.algorithms.losses import CROSS_ENTROPY, Loss
-from metadx.learners import Reference, Tensors
+from metadx.learners import Tensors
 from metadx.tasks import Examples
 
 
@@ -45,15 +46,7 @@ class BoostedTrees(Algorithm):
         return {}, {}
 
     def adapt(
-        self,
-        params: Tensors,
-        state: Tensors,
-        support: Examples,
-        *,
-        rng: np.random.Generator | None = None,
-        step: int = 0,
-        train: bool = False,
-        query: Reference | None = None,
+        self, params: Tensors, state: Tensors, support: Examples, context: Context = EVALUATING
     ) -> Fitted:
         splits = support.mask.sum() >= 2 * self.leaf  # trees that cannot grow are all alike: one says as much
         model = HistGradientBoostingClassifier(
@@ -68,13 +61,5 @@ class BoostedTrees(Algorithm):
     def predict(self, params: Tensors, state: Tensors, adapted: Fitted, x: Tensor) -> Tensor:
         return predict_estimator(adapted, x)
 
-    def update(
-        self,
-        params: Tensors,
-        state: Tensors,
-        item: Any,
-        *,
-        rng: np.random.Generator | None = None,
-        step: int = 0,
-    ) -> Update:
+    def update(self, params: Tensors, state: Tensors, item: Any, context: Context = EVALUATING) -> Update:
         return nothing_to_learn(state)

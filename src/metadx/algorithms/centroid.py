@@ -10,9 +10,10 @@ from torch import Tensor
 
 from metadx.algorithms.algorithm import Algorithm, Update, nothing_to_learn
 from metadx.algorithms.checks import positive
+from metadx.algorithms.context import EVALUATING, Context
 from metadx.algorithms.losses import CROSS_ENTROPY, Loss
 from metadx.algorithms.protonet import class_means, squared_distance
-from metadx.learners import Reference, Tensors
+from metadx.learners import Tensors
 from metadx.tasks import Examples
 
 
@@ -47,15 +48,7 @@ class NearestCentroid(Algorithm):
         return {}, {}
 
     def adapt(
-        self,
-        params: Tensors,
-        state: Tensors,
-        support: Examples,
-        *,
-        rng: np.random.Generator | None = None,
-        step: int = 0,
-        train: bool = False,
-        query: Reference | None = None,
+        self, params: Tensors, state: Tensors, support: Examples, context: Context = EVALUATING
     ) -> Centroids:
         return Centroids(class_means(support.x.flatten(1), support), support)
 
@@ -64,13 +57,5 @@ class NearestCentroid(Algorithm):
         distance = squared_distance(flat, adapted.centre) / flat.shape[-1]
         return self.loss.restrict(-self.sharpness * distance, adapted.support)
 
-    def update(
-        self,
-        params: Tensors,
-        state: Tensors,
-        item: Any,
-        *,
-        rng: np.random.Generator | None = None,
-        step: int = 0,
-    ) -> Update:
+    def update(self, params: Tensors, state: Tensors, item: Any, context: Context = EVALUATING) -> Update:
         return nothing_to_learn(state)

@@ -14,12 +14,13 @@ from torch import Tensor
 from metadx.algorithms.algorithm import Algorithm, Update, nothing_to_learn
 from metadx.algorithms.boosted import BoostedTrees
 from metadx.algorithms.checks import at_least
+from metadx.algorithms.context import EVALUATING, Context
 from metadx.algorithms.estimator import Fitted
 from metadx.algorithms.logistic import LogisticRegression
 from metadx.algorithms.losses import CROSS_ENTROPY, Loss
 from metadx.algorithms.meta_logistic import MetaLogistic
 from metadx.errors import UserError
-from metadx.learners import Reference, Tensors
+from metadx.learners import Tensors
 from metadx.tasks import Examples
 
 _FLOOR = math.log(1e-3)  # trees of a few cases are surer than they may be
@@ -67,15 +68,7 @@ class MetaCommittee(Algorithm):
         return self.regression.init(rng)
 
     def adapt(
-        self,
-        params: Tensors,
-        state: Tensors,
-        support: Examples,
-        *,
-        rng: np.random.Generator | None = None,
-        step: int = 0,
-        train: bool = False,
-        query: Reference | None = None,
+        self, params: Tensors, state: Tensors, support: Examples, context: Context = EVALUATING
     ) -> Members:
         trees = BoostedTrees(leaf=self.leaf).adapt({}, {}, support)
         return Members(self.regression.adapt(params, state, support), trees, support)
@@ -84,16 +77,8 @@ class MetaCommittee(Algorithm):
         regression = self.regression.predict(params, state, adapted.regression, x)
         return _average(regression, BoostedTrees().predict({}, {}, adapted.trees, x), self.weight, adapted)
 
-    def update(
-        self,
-        params: Tensors,
-        state: Tensors,
-        item: Any,
-        *,
-        rng: np.random.Generator | None = None,
-        step: int = 0,
-    ) -> Update:
-        return self.regression.update(params, state, item, rng=rng, step=step)
+    def update(self, params: Tensors, state: Tensors, item: Any, context: Context = EVALUATING) -> Update:
+        return self.regression.update(params, state, item, context)
 
 
 @final
@@ -124,15 +109,7 @@ class LogisticTrees(Algorithm):
         return {}, {}
 
     def adapt(
-        self,
-        params: Tensors,
-        state: Tensors,
-        support: Examples,
-        *,
-        rng: np.random.Generator | None = None,
-        step: int = 0,
-        train: bool = False,
-        query: Reference | None = None,
+        self, params: Tensors, state: Tensors, support: Examples, context: Context = EVALUATING
     ) -> Members:
         trees = BoostedTrees(leaf=self.leaf).adapt({}, {}, support)
         return Members(LogisticRegression(self.c).adapt({}, {}, support), trees, support)
@@ -141,15 +118,7 @@ class LogisticTrees(Algorithm):
         regression = LogisticRegression(self.c).predict({}, {}, adapted.regression, x)
         return _average(regression, BoostedTrees().predict({}, {}, adapted.trees, x), self.weight, adapted)
 
-    def update(
-        self,
-        params: Tensors,
-        state: Tensors,
-        item: Any,
-        *,
-        rng: np.random.Generator | None = None,
-        step: int = 0,
-    ) -> Update:
+    def update(self, params: Tensors, state: Tensors, item: Any, context: Context = EVALUATING) -> Update:
         return nothing_to_learn(state)
 
 

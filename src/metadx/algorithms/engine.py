@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from metadx.algorithms.algorithm import KEPT, Algorithm, Metrics, solve
+from metadx.algorithms.context import EVALUATING, Context
 from metadx.algorithms.estimator import one_thread
 from metadx.errors import UserError
 from metadx.learners import Tensors
@@ -117,31 +118,19 @@ class Engine:
         self.aggregate = aggregate
 
     def update(
-        self,
-        params: Tensors,
-        state: Tensors,
-        batch: Task,
-        *,
-        rng: np.random.Generator | None = None,
-        step: int = 0,
+        self, params: Tensors, state: Tensors, batch: Task, context: Context = EVALUATING
     ) -> tuple[Tensors, Tensors, Metrics]:
         """The aggregated direction, the next state and the mean metrics of a batch of tasks."""
-        directions, changed, metrics = self.directions(params, state, batch, rng=rng, step=step)
+        directions, changed, metrics = self.directions(params, state, batch, context)
         return self.aggregate(directions), state | settle(state, changed), mean(metrics)
 
     def directions(
-        self,
-        params: Tensors,
-        state: Tensors,
-        batch: Task,
-        *,
-        rng: np.random.Generator | None = None,
-        step: int = 0,
+        self, params: Tensors, state: Tensors, batch: Task, context: Context = EVALUATING
     ) -> tuple[Tensors, Tensors, Metrics]:
         """Directions, those tensors of the state that changed, and metrics of each task, stacked."""
 
         def one(task: Task) -> tuple[Tensors, Tensors, Metrics]:
-            direction, after, metrics = self.algorithm.update(params, state, task, rng=rng, step=step)
+            direction, after, metrics = self.algorithm.update(params, state, task, context)
             return direction, {name: t for name, t in after.items() if t is not state.get(name)}, metrics
 
         return over_tasks(one, batch.to(home(params, state)), self.way)

@@ -12,10 +12,11 @@ from torch import Tensor
 
 from metadx.algorithms.algorithm import Algorithm, Update, query_gradient
 from metadx.algorithms.checks import at_least, positive
+from metadx.algorithms.context import EVALUATING, Context
 from metadx.algorithms.dual import DualFit, fit_newton, predict_dual
 from metadx.algorithms.losses import CROSS_ENTROPY, Loss
 from metadx.errors import UserError
-from metadx.learners import Reference, Tensors
+from metadx.learners import Tensors
 from metadx.tasks import Examples, present
 
 SCALES = (
@@ -126,15 +127,7 @@ class GramRidge(Algorithm):
         return params, {}
 
     def adapt(
-        self,
-        params: Tensors,
-        state: Tensors,
-        support: Examples,
-        *,
-        rng: np.random.Generator | None = None,
-        step: int = 0,
-        train: bool = False,
-        query: Reference | None = None,
+        self, params: Tensors, state: Tensors, support: Examples, context: Context = EVALUATING
     ) -> Scaled:
         x, real = support.x.flatten(1), support.mask
         known = _known(x, real)
@@ -152,7 +145,7 @@ class GramRidge(Algorithm):
         trust = params["log_trust"].exp() * (1 - 1 / shots)
         share = torch.softmax(prior - trust * lost, 0)
         coefficients = inverse @ _indicators(support)
-        plain = None if train else self._logistic(rows, share, support)
+        plain = None if context.train else self._logistic(rows, share, support)
         return Scaled(known, centre, length, rows, coefficients, share, temperature, support, plain)
 
     def predict(self, params: Tensors, state: Tensors, adapted: Scaled, x: Tensor) -> Tensor:
@@ -182,16 +175,8 @@ class GramRidge(Algorithm):
         loss = -(support.y * torch.log_softmax(logits, -1)).sum(-1) * support.mask
         return loss.sum(-1)
 
-    def update(
-        self,
-        params: Tensors,
-        state: Tensors,
-        item: Any,
-        *,
-        rng: np.random.Generator | None = None,
-        step: int = 0,
-    ) -> Update:
-        return query_gradient(self, params, state, item, rng=rng, step=step)
+    def update(self, params: Tensors, state: Tensors, item: Any, context: Context = EVALUATING) -> Update:
+        return query_gradient(self, params, state, item, context)
 
 
 def _known(x: Tensor, real: Tensor) -> Known:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from metadx.algorithms.algorithm import Algorithm
+from metadx.algorithms.context import Context
 from metadx.algorithms.engine import home
 from metadx.algorithms.estimator import one_thread
 from metadx.learners import Tensors
@@ -75,7 +76,7 @@ def adapt_guarded(
     trial = try_adapting(algorithm, params, state, support, gap=gap)
     with torch.no_grad():
         shown = support if trial is None or trial.helps else _first(support, 0)
-        return Guarded(algorithm.adapt(params, state, shown, rng=np.random.default_rng(0)), trial)
+        return Guarded(algorithm.adapt(params, state, shown, Context(np.random.default_rng(0))), trial)
 
 
 def try_adapting(
@@ -94,7 +95,7 @@ def try_adapting(
     outputs = []
     with torch.no_grad():
         for shown in (_first(support, earlier), _first(support, 0)):
-            adapted = algorithm.adapt(params, state, shown, rng=np.random.default_rng(0))
+            adapted = algorithm.adapt(params, state, shown, Context(np.random.default_rng(0)))
             outputs.append(algorithm.predict(params, state, adapted, later.x))
     adapted_loss, base_loss = (float(algorithm.loss.value(output, later)) for output in outputs)
     if not np.isfinite(base_loss) or _says_nothing(algorithm, outputs[1]):

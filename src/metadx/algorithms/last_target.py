@@ -11,8 +11,9 @@ from torch import Tensor
 
 from metadx.algorithms.algorithm import Algorithm, Update, nothing_to_learn
 from metadx.algorithms.checks import at_least
+from metadx.algorithms.context import EVALUATING, Context
 from metadx.algorithms.losses import SQUARED_ERROR, Loss
-from metadx.learners import Reference, Tensors
+from metadx.learners import Tensors
 from metadx.tasks import Examples
 
 
@@ -46,15 +47,7 @@ class LastTarget(Algorithm):
         return {}, {}
 
     def adapt(
-        self,
-        params: Tensors,
-        state: Tensors,
-        support: Examples,
-        *,
-        rng: np.random.Generator | None = None,
-        step: int = 0,
-        train: bool = False,
-        query: Reference | None = None,
+        self, params: Tensors, state: Tensors, support: Examples, context: Context = EVALUATING
     ) -> Level:
         if not len(support.x):
             return Level(support.y.new_zeros(support.y.shape[-1]))
@@ -65,13 +58,5 @@ class LastTarget(Algorithm):
     def predict(self, params: Tensors, state: Tensors, adapted: Level, x: Tensor) -> Tensor:
         return adapted.value.expand(len(x), -1)
 
-    def update(
-        self,
-        params: Tensors,
-        state: Tensors,
-        item: Any,
-        *,
-        rng: np.random.Generator | None = None,
-        step: int = 0,
-    ) -> Update:
+    def update(self, params: Tensors, state: Tensors, item: Any, context: Context = EVALUATING) -> Update:
         return nothing_to_learn(state)

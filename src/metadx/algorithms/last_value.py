@@ -9,8 +9,9 @@ import numpy as np
 from torch import Tensor
 
 from metadx.algorithms.algorithm import Algorithm, Update, nothing_to_learn
+from metadx.algorithms.context import EVALUATING, Context
 from metadx.algorithms.losses import SQUARED_ERROR, Loss
-from metadx.learners import Reference, Tensors
+from metadx.learners import Tensors
 from metadx.tasks import Examples
 
 
@@ -29,28 +30,12 @@ class LastValue(Algorithm):
         return {}, {}
 
     def adapt(
-        self,
-        params: Tensors,
-        state: Tensors,
-        support: Examples,
-        *,
-        rng: np.random.Generator | None = None,
-        step: int = 0,
-        train: bool = False,
-        query: Reference | None = None,
+        self, params: Tensors, state: Tensors, support: Examples, context: Context = EVALUATING
     ) -> tuple[()]:
         return ()
 
     def predict(self, params: Tensors, state: Tensors, adapted: tuple[()], x: Tensor) -> Tensor:
         return x.flatten(1)[:, -1:]
 
-    def update(
-        self,
-        params: Tensors,
-        state: Tensors,
-        item: Any,
-        *,
-        rng: np.random.Generator | None = None,
-        step: int = 0,
-    ) -> Update:
+    def update(self, params: Tensors, state: Tensors, item: Any, context: Context = EVALUATING) -> Update:
         return nothing_to_learn(state)

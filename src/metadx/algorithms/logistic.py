@@ -11,10 +11,11 @@ from torch import Tensor
 
 from metadx.algorithms.algorithm import Algorithm, Update, nothing_to_learn
 from metadx.algorithms.checks import positive
+from metadx.algorithms.context import EVALUATING, Context
 from metadx.algorithms.dual import DualFit, fit_newton, predict_dual
 from metadx.algorithms.losses import CROSS_ENTROPY, Loss
 from metadx.algorithms.primal import fit_primal, primal_is_smaller
-from metadx.learners import Reference, Tensors
+from metadx.learners import Tensors
 from metadx.tasks import Examples, present
 
 
@@ -99,28 +100,12 @@ class LogisticRegression(Algorithm):
         return {}, {}
 
     def adapt(
-        self,
-        params: Tensors,
-        state: Tensors,
-        support: Examples,
-        *,
-        rng: np.random.Generator | None = None,
-        step: int = 0,
-        train: bool = False,
-        query: Reference | None = None,
+        self, params: Tensors, state: Tensors, support: Examples, context: Context = EVALUATING
     ) -> Regression:
         return fit_logistic(support.x, support, self.c)
 
     def predict(self, params: Tensors, state: Tensors, adapted: Regression, x: Tensor) -> Tensor:
         return self.loss.restrict(predict_logistic(adapted, x), adapted.dual.support)
 
-    def update(
-        self,
-        params: Tensors,
-        state: Tensors,
-        item: Any,
-        *,
-        rng: np.random.Generator | None = None,
-        step: int = 0,
-    ) -> Update:
+    def update(self, params: Tensors, state: Tensors, item: Any, context: Context = EVALUATING) -> Update:
         return nothing_to_learn(state)

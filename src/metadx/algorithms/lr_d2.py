@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from metadx.algorithms.algorithm import Algorithm, Update, query_gradient
 from metadx.algorithms.checks import at_least
+from metadx.algorithms.context import EVALUATING, Context
 from metadx.algorithms.dual import DualFit, fit_dual, predict_dual
 from metadx.algorithms.inner import reference_of
 from metadx.algorithms.losses import CROSS_ENTROPY, Loss
@@ -74,17 +75,9 @@ class LRD2(Algorithm):
         return params | {_PRECISION: like.new_zeros(()), _TEMPERATURE: like.new_ones(())}, state
 
     def adapt(
-        self,
-        params: Tensors,
-        state: Tensors,
-        support: Examples,
-        *,
-        rng: np.random.Generator | None = None,
-        step: int = 0,
-        train: bool = False,
-        query: Reference | None = None,
+        self, params: Tensors, state: Tensors, support: Examples, context: Context = EVALUATING
     ) -> Head:
-        reference = reference_of(support, query)
+        reference = reference_of(support, context.query)
         embedding = self.net.given(params | state, reference, support.x)
         weight = support.mask.unsqueeze(-1)
         size = (embedding.square() * weight).sum() / support.mask.sum()
@@ -98,13 +91,5 @@ class LRD2(Algorithm):
         logits = predict_dual(adapted.dual, embedding @ adapted.embedding.mT + 1)
         return self.loss.restrict(params[_TEMPERATURE].exp() * logits, adapted.dual.support)
 
-    def update(
-        self,
-        params: Tensors,
-        state: Tensors,
-        item: Any,
-        *,
-        rng: np.random.Generator | None = None,
-        step: int = 0,
-    ) -> Update:
-        return query_gradient(self, params, state, item, rng=rng, step=step)
+    def update(self, params: Tensors, state: Tensors, item: Any, context: Context = EVALUATING) -> Update:
+        return query_gradient(self, params, state, item, context)

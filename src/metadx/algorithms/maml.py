@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from metadx.algorithms.algorithm import Algorithm, Update, query_gradient
 from metadx.algorithms.checks import at_least, positive
+from metadx.algorithms.context import EVALUATING, Context
 from metadx.algorithms.inner import (
     Adapted,
     gradient_descent,
@@ -19,7 +20,7 @@ from metadx.algorithms.inner import (
     support_objective,
 )
 from metadx.algorithms.losses import CROSS_ENTROPY, Loss
-from metadx.learners import Functional, Reference, Tensors
+from metadx.learners import Functional, Tensors
 from metadx.tasks import Examples
 
 
@@ -69,31 +70,15 @@ class MAML(Algorithm):
         return self.net.init()
 
     def adapt(
-        self,
-        params: Tensors,
-        state: Tensors,
-        support: Examples,
-        *,
-        rng: np.random.Generator | None = None,
-        step: int = 0,
-        train: bool = False,
-        query: Reference | None = None,
+        self, params: Tensors, state: Tensors, support: Examples, context: Context = EVALUATING
     ) -> Adapted:
         objective = support_objective(self.net, self.loss, state, support)
-        steps = self.inner_steps if train or self.eval_steps is None else self.eval_steps
+        steps = self.inner_steps if context.train or self.eval_steps is None else self.eval_steps
         fast = gradient_descent(objective, params, self.inner_lr, steps, first_order=self.first_order)
-        return Adapted(state | fast, reference_of(support, query), support)
+        return Adapted(state | fast, reference_of(support, context.query), support)
 
     def predict(self, params: Tensors, state: Tensors, adapted: Adapted, x: Tensor) -> Tensor:
         return predict_adapted(self.net, self.loss, adapted, x)
 
-    def update(
-        self,
-        params: Tensors,
-        state: Tensors,
-        item: Any,
-        *,
-        rng: np.random.Generator | None = None,
-        step: int = 0,
-    ) -> Update:
-        return query_gradient(self, params, state, item, rng=rng, step=step)
+    def update(self, params: Tensors, state: Tensors, item: Any, context: Context = EVALUATING) -> Update:
+        return query_gradient(self, params, state, item, context)

@@ -13,11 +13,12 @@ from torch import Tensor
 
 from metadx.algorithms.algorithm import Algorithm, Update, query_gradient
 from metadx.algorithms.checks import at_least, positive
+from metadx.algorithms.context import EVALUATING, Context
 from metadx.algorithms.dual import DualFit, fit_dual, predict_dual
 from metadx.algorithms.logistic import Regression, fit_logistic, predict_logistic
 from metadx.algorithms.losses import CROSS_ENTROPY, Loss
 from metadx.errors import UserError
-from metadx.learners import Reference, Tensors
+from metadx.learners import Tensors
 from metadx.tasks import Examples, present
 
 
@@ -101,19 +102,11 @@ class MetaLogistic(Algorithm):
         return params, {}
 
     def adapt(
-        self,
-        params: Tensors,
-        state: Tensors,
-        support: Examples,
-        *,
-        rng: np.random.Generator | None = None,
-        step: int = 0,
-        train: bool = False,
-        query: Reference | None = None,
+        self, params: Tensors, state: Tensors, support: Examples, context: Context = EVALUATING
     ) -> MetaRegression:
         gram = kernel(params, support.x, support.x)
         dual = fit_dual(gram, support, _power_law(params["precision"], support), self.steps)
-        plain = None if train else fit_logistic(support.x, support, self.c)
+        plain = None if context.train else fit_logistic(support.x, support, self.c)
         return MetaRegression(dual, _power_law(params["temperature"], support), plain)
 
     def predict(self, params: Tensors, state: Tensors, adapted: MetaRegression, x: Tensor) -> Tensor:
@@ -126,16 +119,8 @@ class MetaLogistic(Algorithm):
         average = self.mix * torch.log_softmax(logits, -1) + (1 - self.mix) * torch.log_softmax(plain, -1)
         return self.loss.restrict(average, support)
 
-    def update(
-        self,
-        params: Tensors,
-        state: Tensors,
-        item: Any,
-        *,
-        rng: np.random.Generator | None = None,
-        step: int = 0,
-    ) -> Update:
-        return query_gradient(self, params, state, item, rng=rng, step=step)
+    def update(self, params: Tensors, state: Tensors, item: Any, context: Context = EVALUATING) -> Update:
+        return query_gradient(self, params, state, item, context)
 
 
 def kernel(params: Tensors, a: Tensor, b: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from metadx.algorithms.algorithm import Algorithm, Update, query_gradient
 from metadx.algorithms.checks import positive
+from metadx.algorithms.context import EVALUATING, Context
 from metadx.algorithms.inner import reference_of
 from metadx.algorithms.losses import SQUARED_ERROR, Loss
 from metadx.algorithms.ridge import carrying, towards, with_intercept
@@ -90,17 +91,9 @@ class MetaRidge(Algorithm):
         return params | prior, state
 
     def adapt(
-        self,
-        params: Tensors,
-        state: Tensors,
-        support: Examples,
-        *,
-        rng: np.random.Generator | None = None,
-        step: int = 0,
-        train: bool = False,
-        query: Reference | None = None,
+        self, params: Tensors, state: Tensors, support: Examples, context: Context = EVALUATING
     ) -> Weights:
-        reference = reference_of(support, query)
+        reference = reference_of(support, context.query)
         features = self._features(params | state, reference, support.x)
         unit = torch.eye(features.shape[-1], dtype=features.dtype, device=features.device)
         factor = (params[_FACTOR].tril(-1) + unit) * (params[_DIAGONAL] / 2).exp()
@@ -115,13 +108,5 @@ class MetaRidge(Algorithm):
         embedding = self.net.given(tensors, reference, x)
         return with_intercept(x, embedding)
 
-    def update(
-        self,
-        params: Tensors,
-        state: Tensors,
-        item: Any,
-        *,
-        rng: np.random.Generator | None = None,
-        step: int = 0,
-    ) -> Update:
-        return query_gradient(self, params, state, item, rng=rng, step=step)
+    def update(self, params: Tensors, state: Tensors, item: Any, context: Context = EVALUATING) -> Update:
+        return query_gradient(self, params, state, item, context)

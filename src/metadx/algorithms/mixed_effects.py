@@ -12,10 +12,11 @@ from torch import Tensor
 
 from metadx.algorithms.algorithm import Algorithm, Update
 from metadx.algorithms.checks import at_least, positive
+from metadx.algorithms.context import EVALUATING, Context
 from metadx.algorithms.losses import SQUARED_ERROR, Loss
 from metadx.algorithms.ridge import carrying, with_intercept
 from metadx.errors import UserError
-from metadx.learners import Reference, Tensors
+from metadx.learners import Tensors
 from metadx.tasks import Examples, Task
 
 _MEAN, _COVARIANCE, _NOISE = "mean", "covariance", "noise"
@@ -92,15 +93,7 @@ class MixedEffects(Algorithm):
         return {_MEAN: mean, _COVARIANCE: torch.eye(size), _NOISE: torch.full((self.outputs,), 0.1)}, {}
 
     def adapt(
-        self,
-        params: Tensors,
-        state: Tensors,
-        support: Examples,
-        *,
-        rng: np.random.Generator | None = None,
-        step: int = 0,
-        train: bool = False,
-        query: Reference | None = None,
+        self, params: Tensors, state: Tensors, support: Examples, context: Context = EVALUATING
     ) -> Effects:
         mean, prior, noise = params[_MEAN].double(), _positive(params[_COVARIANCE]), _variance(params).mean()
         rows = self._functions(support.x) * support.mask.unsqueeze(-1)
@@ -122,15 +115,7 @@ class MixedEffects(Algorithm):
         unsure = (functions @ adapted.covariance * functions).sum(-1, keepdim=True)
         return (_variance(params) + unsure).to(x.dtype)
 
-    def update(
-        self,
-        params: Tensors,
-        state: Tensors,
-        item: Task,
-        *,
-        rng: np.random.Generator | None = None,
-        step: int = 0,
-    ) -> Update:
+    def update(self, params: Tensors, state: Tensors, item: Task, context: Context = EVALUATING) -> Update:
         shown = self.predict(params, state, self.adapt(params, state, item.support), item.query.x)
         metrics = {"loss": self.loss.value(shown, item.query), "score": self.loss.score(shown, item.query)}
         every = Examples(*(torch.cat(pair) for pair in zip(*item, strict=True)))

@@ -11,8 +11,9 @@ from torch import Tensor
 
 from metadx.algorithms.algorithm import Algorithm, Update, nothing_to_learn
 from metadx.algorithms.checks import at_least
+from metadx.algorithms.context import EVALUATING, Context
 from metadx.algorithms.losses import SQUARED_ERROR, Loss
-from metadx.learners import Reference, Tensors
+from metadx.learners import Tensors
 from metadx.tasks import Examples
 
 
@@ -54,15 +55,7 @@ class OwnLine(Algorithm):
         return {}, {}
 
     def adapt(
-        self,
-        params: Tensors,
-        state: Tensors,
-        support: Examples,
-        *,
-        rng: np.random.Generator | None = None,
-        step: int = 0,
-        train: bool = False,
-        query: Reference | None = None,
+        self, params: Tensors, state: Tensors, support: Examples, context: Context = EVALUATING
     ) -> Line:
         t, weight = _times(support.x, self.time), support.mask.unsqueeze(-1)
         count = weight.sum().clamp(min=1)
@@ -75,15 +68,7 @@ class OwnLine(Algorithm):
     def predict(self, params: Tensors, state: Tensors, adapted: Line, x: Tensor) -> Tensor:
         return adapted.level + (_times(x, self.time) - adapted.at).unsqueeze(-1) * adapted.slope
 
-    def update(
-        self,
-        params: Tensors,
-        state: Tensors,
-        item: Any,
-        *,
-        rng: np.random.Generator | None = None,
-        step: int = 0,
-    ) -> Update:
+    def update(self, params: Tensors, state: Tensors, item: Any, context: Context = EVALUATING) -> Update:
         return nothing_to_learn(state)
 
 

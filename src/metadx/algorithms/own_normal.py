@@ -12,11 +12,12 @@ from torch import Tensor, nn
 
 from metadx.algorithms.algorithm import KEPT, Algorithm, Metrics, Update
 from metadx.algorithms.checks import at_least, positive
+from metadx.algorithms.context import EVALUATING, Context
 from metadx.algorithms.inner import Objective, adam
 from metadx.algorithms.losses import CROSS_ENTROPY, Loss
 from metadx.algorithms.replay import half_and_half, scattered
 from metadx.errors import UserError
-from metadx.learners import Functional, Reference, Tensors
+from metadx.learners import Functional, Tensors
 from metadx.tasks import Examples
 
 _MIDDLE, _SPREAD = "normal.middle", "normal.spread"
@@ -135,17 +136,7 @@ class OwnNormal(Algorithm):
         kept = {name: like.new_zeros((self.memory, *size)) for name, size in zip(_KEPT, sizes, strict=True)}
         return params | prior, state | normal | kept
 
-    def adapt(
-        self,
-        params: Tensors,
-        state: Tensors,
-        support: Examples,
-        *,
-        rng: np.random.Generator | None = None,
-        step: int = 0,
-        train: bool = False,
-        query: Reference | None = None,
-    ) -> Own:
+    def adapt(self, params: Tensors, state: Tensors, support: Examples, context: Context = EVALUATING) -> Own:
         if not len(support.x):
             return self._nobody(params, state)
         mine = support.mask * support.y[:, self.normal]
@@ -157,7 +148,7 @@ class OwnNormal(Algorithm):
         features = self._features(params | state, seen.x)
         precision = (params[_FEATURE].unsqueeze(-1) + params[_WAY]).exp() * self.strength
         weights = regress_towards(params[_WEIGHTS], precision, features, support, self.solver_steps)
-        tuned = {} if train or not self.steps else self._tune(params, state, seen)
+        tuned = {} if context.train or not self.steps else self._tune(params, state, seen)
         return Own(middle, spread, weights, tuned)
 
     def _tune(self, params: Tensors, state: Tensors, seen: Examples) -> Tensors:
@@ -185,17 +176,9 @@ class OwnNormal(Algorithm):
         embedding = self.net(tensors, seen)
         return torch.cat([embedding.new_ones(len(seen), 1), embedding], dim=-1)
 
-    def update(
-        self,
-        params: Tensors,
-        state: Tensors,
-        item: Any,
-        *,
-        rng: np.random.Generator | None = None,
-        step: int = 0,
-    ) -> Update:
+    def update(self, params: Tensors, state: Tensors, item: Any, context: Context = EVALUATING) -> Update:
         def objective(params: Tensors) -> tuple[Tensor, tuple[Metrics, Own]]:
-            own = self.adapt(params, state, item.support, rng=rng, step=step, train=True)
+            own = self.adapt(params, state, item.support, context._replace(train=True))
             output = self.predict(params, state, own, item.query.x)
             loss = self.loss.value(output, item.query)
             blind = self.predict(params, state, self._nobody(params, state), item.query.x)
@@ -204,7 +187,7 @@ class OwnNormal(Algorithm):
             return total, (metrics, own)
 
         direction, (metrics, own) = torch.func.grad(objective, has_aux=True)(params)
-        rate = max(1 / (step + 1), _SLOWEST)
+        rate = max(1 / (context.step + 1), _SLOWEST)
         moved = {_MIDDLE: torch.lerp(state[_MIDDLE], own.middle, rate)}
         moved[_SPREAD] = torch.lerp(state[_SPREAD], own.spread, rate)
         some = Examples(*(part[: self.remember] for part in scattered(item.query)))

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from metadx.algorithms.algorithm import Algorithm, Update
+from metadx.algorithms.context import EVALUATING, Context
 from metadx.algorithms.inner import reference_of
 from metadx.algorithms.losses import SQUARED_ERROR, Loss
 from metadx.learners import Functional, Reference, Tensors
@@ -43,29 +44,15 @@ class Pooled(Algorithm):
         return self.net.init()
 
     def adapt(
-        self,
-        params: Tensors,
-        state: Tensors,
-        support: Examples,
-        *,
-        rng: np.random.Generator | None = None,
-        step: int = 0,
-        train: bool = False,
-        query: Reference | None = None,
+        self, params: Tensors, state: Tensors, support: Examples, context: Context = EVALUATING
     ) -> Reference:
-        return reference_of(support, query)
+        return reference_of(support, context.query)
 
     def predict(self, params: Tensors, state: Tensors, adapted: Reference, x: Tensor) -> Tensor:
         return self.net.given(params | state, adapted, x)
 
     def update(
-        self,
-        params: Tensors,
-        state: Tensors,
-        item: Examples,
-        *,
-        rng: np.random.Generator | None = None,
-        step: int = 0,
+        self, params: Tensors, state: Tensors, item: Examples, context: Context = EVALUATING
     ) -> Update:
         return pooled_gradient(self.net, self.loss, params, state, item)
 

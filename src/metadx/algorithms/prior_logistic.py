@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from metadx.algorithms.algorithm import Algorithm, Update, query_gradient
 from metadx.algorithms.checks import at_least, positive
+from metadx.algorithms.context import EVALUATING, Context
 from metadx.algorithms.dual import DualFit, fit_towards, predict_dual
 from metadx.algorithms.inner import reference_of
 from metadx.algorithms.losses import CROSS_ENTROPY, Loss
@@ -98,17 +99,9 @@ class PriorLogistic(Algorithm):
         return params | prior, state
 
     def adapt(
-        self,
-        params: Tensors,
-        state: Tensors,
-        support: Examples,
-        *,
-        rng: np.random.Generator | None = None,
-        step: int = 0,
-        train: bool = False,
-        query: Reference | None = None,
+        self, params: Tensors, state: Tensors, support: Examples, context: Context = EVALUATING
     ) -> Shifted:
-        reference = reference_of(support, query)
+        reference = reference_of(support, context.query)
         features = self._features(params | state, reference, support.x)
         gram = self._covariance(params, features, features)
         return Shifted(fit_towards(gram, features @ params[_MEAN], support, self.steps), features, reference)
@@ -128,13 +121,5 @@ class PriorLogistic(Algorithm):
         embedding = self.net.given(tensors, reference, x)
         return with_intercept(x, embedding) if self.raw else with_intercept(embedding)
 
-    def update(
-        self,
-        params: Tensors,
-        state: Tensors,
-        item: Any,
-        *,
-        rng: np.random.Generator | None = None,
-        step: int = 0,
-    ) -> Update:
-        return query_gradient(self, params, state, item, rng=rng, step=step)
+    def update(self, params: Tensors, state: Tensors, item: Any, context: Context = EVALUATING) -> Update:
+        return query_gradient(self, params, state, item, context)

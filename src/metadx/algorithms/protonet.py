@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from metadx.algorithms.algorithm import Algorithm, Update, query_gradient
+from metadx.algorithms.context import EVALUATING, Context
 from metadx.algorithms.inner import reference_of
 from metadx.algorithms.losses import CROSS_ENTROPY, Loss
 from metadx.learners import Functional, Reference, Tensors
@@ -54,33 +55,17 @@ class ProtoNet(Algorithm):
         return self.net.init()
 
     def adapt(
-        self,
-        params: Tensors,
-        state: Tensors,
-        support: Examples,
-        *,
-        rng: np.random.Generator | None = None,
-        step: int = 0,
-        train: bool = False,
-        query: Reference | None = None,
+        self, params: Tensors, state: Tensors, support: Examples, context: Context = EVALUATING
     ) -> Prototypes:
         embedding = self.net(state | params, support.x, support.mask)
-        return Prototypes(class_means(embedding, support), reference_of(support, query), support)
+        return Prototypes(class_means(embedding, support), reference_of(support, context.query), support)
 
     def predict(self, params: Tensors, state: Tensors, adapted: Prototypes, x: Tensor) -> Tensor:
         embedding = self.net.given(state | params, adapted.reference, x)
         return self.loss.restrict(-squared_distance(embedding, adapted.centre), adapted.support)
 
-    def update(
-        self,
-        params: Tensors,
-        state: Tensors,
-        item: Any,
-        *,
-        rng: np.random.Generator | None = None,
-        step: int = 0,
-    ) -> Update:
-        return query_gradient(self, params, state, item, rng=rng, step=step)
+    def update(self, params: Tensors, state: Tensors, item: Any, context: Context = EVALUATING) -> Update:
+        return query_gradient(self, params, state, item, context)
 
 
 def class_means(embedding: Tensor, support: Examples) -> Tensor:

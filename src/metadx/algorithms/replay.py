@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from metadx.algorithms.algorithm import KEPT, Algorithm, Update
 from metadx.algorithms.checks import at_least, positive
+from metadx.algorithms.context import EVALUATING, Context
 from metadx.algorithms.inner import Objective, adam, reference_of
 from metadx.algorithms.losses import CROSS_ENTROPY, Loss
 from metadx.algorithms.pooled import pooled_gradient
@@ -76,17 +77,9 @@ class Replay(Algorithm):
         return params, state | {name: like.new_zeros(size) for name, size in zip(_KEPT, sizes, strict=True)}
 
     def adapt(
-        self,
-        params: Tensors,
-        state: Tensors,
-        support: Examples,
-        *,
-        rng: np.random.Generator | None = None,
-        step: int = 0,
-        train: bool = False,
-        query: Reference | None = None,
+        self, params: Tensors, state: Tensors, support: Examples, context: Context = EVALUATING
     ) -> tuple[Tensors, Reference]:
-        reference = reference_of(support, query)
+        reference = reference_of(support, context.query)
         if not len(support.x):
             return params, reference
         kept = Examples(*(state[name] for name in _KEPT))
@@ -105,17 +98,11 @@ class Replay(Algorithm):
         return self.net.given(state | fast, reference, x)
 
     def update(
-        self,
-        params: Tensors,
-        state: Tensors,
-        item: Examples,
-        *,
-        rng: np.random.Generator | None = None,
-        step: int = 0,
+        self, params: Tensors, state: Tensors, item: Examples, context: Context = EVALUATING
     ) -> Update:
         direction, _, metrics = pooled_gradient(self.net, self.loss, params, state, item)
         new = Examples(*(part[: self.memory] for part in item))
-        slot = (step * len(new.x) + torch.arange(len(new.x), device=new.x.device)) % self.memory
+        slot = (context.step * len(new.x) + torch.arange(len(new.x), device=new.x.device)) % self.memory
         kept = {name: state[name].index_copy(0, slot, part) for name, part in zip(_KEPT, new, strict=True)}
         return direction, state | kept, metrics
 

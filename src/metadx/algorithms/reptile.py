@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from metadx.algorithms.algorithm import Algorithm, Update
 from metadx.algorithms.checks import at_least, positive
+from metadx.algorithms.context import EVALUATING, Context
 from metadx.algorithms.inner import (
     Adapted,
     Objective,
@@ -21,7 +22,7 @@ from metadx.algorithms.inner import (
     support_objective,
 )
 from metadx.algorithms.losses import CROSS_ENTROPY, Loss
-from metadx.learners import Functional, Reference, Tensors
+from metadx.learners import Functional, Tensors
 from metadx.tasks import Examples, Task
 
 
@@ -70,37 +71,21 @@ class Reptile(Algorithm):
         return self.net.init()
 
     def adapt(
-        self,
-        params: Tensors,
-        state: Tensors,
-        support: Examples,
-        *,
-        rng: np.random.Generator | None = None,
-        step: int = 0,
-        train: bool = False,
-        query: Reference | None = None,
+        self, params: Tensors, state: Tensors, support: Examples, context: Context = EVALUATING
     ) -> Adapted:
         def objective(i: int) -> Objective:
             return support_objective(self.net, self.loss, state, minibatch(support, i, self.inner_batch))
 
-        steps = self.inner_steps if train else self.eval_steps
+        steps = self.inner_steps if context.train else self.eval_steps
         fast = adam(objective, params, self.inner_lr, steps, beta1=0.0)
-        return Adapted(state | fast, reference_of(support, query), support)
+        return Adapted(state | fast, reference_of(support, context.query), support)
 
     def predict(self, params: Tensors, state: Tensors, adapted: Adapted, x: Tensor) -> Tensor:
         return predict_adapted(self.net, self.loss, adapted, x)
 
-    def update(
-        self,
-        params: Tensors,
-        state: Tensors,
-        item: Task,
-        *,
-        rng: np.random.Generator | None = None,
-        step: int = 0,
-    ) -> Update:
+    def update(self, params: Tensors, state: Tensors, item: Task, context: Context = EVALUATING) -> Update:
         pooled = Examples(*(torch.cat(pair) for pair in zip(*item, strict=True)))
-        adapted = self.adapt(params, state, pooled, rng=rng, step=step, train=True)
+        adapted = self.adapt(params, state, pooled, context._replace(train=True))
         direction = {name: (params[name] - adapted.tensors[name]).detach() for name in params}
         output = self.predict(params, state, adapted, item.query.x).detach()
         loss, score = self.loss.value(output, item.query), self.loss.score(output, item.query)

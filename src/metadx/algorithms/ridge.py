@@ -11,8 +11,9 @@ from torch import Tensor
 
 from metadx.algorithms.algorithm import Algorithm, Update, nothing_to_learn
 from metadx.algorithms.checks import positive
+from metadx.algorithms.context import EVALUATING, Context
 from metadx.algorithms.losses import SQUARED_ERROR, Loss
-from metadx.learners import Reference, Tensors
+from metadx.learners import Tensors
 from metadx.tasks import Examples
 
 
@@ -79,15 +80,7 @@ class Ridge(Algorithm):
         return {}, {}
 
     def adapt(
-        self,
-        params: Tensors,
-        state: Tensors,
-        support: Examples,
-        *,
-        rng: np.random.Generator | None = None,
-        step: int = 0,
-        train: bool = False,
-        query: Reference | None = None,
+        self, params: Tensors, state: Tensors, support: Examples, context: Context = EVALUATING
     ) -> Linear:
         features = with_intercept(support.x)
         width, outputs = features.shape[-1], support.y.shape[-1]
@@ -101,13 +94,5 @@ class Ridge(Algorithm):
     def predict(self, params: Tensors, state: Tensors, adapted: Linear, x: Tensor) -> Tensor:
         return with_intercept(x) @ adapted.weights
 
-    def update(
-        self,
-        params: Tensors,
-        state: Tensors,
-        item: Any,
-        *,
-        rng: np.random.Generator | None = None,
-        step: int = 0,
-    ) -> Update:
+    def update(self, params: Tensors, state: Tensors, item: Any, context: Context = EVALUATING) -> Update:
         return nothing_to_learn(state)

@@ -11,9 +11,10 @@ from torch import Tensor, nn
 
 from metadx.algorithms.algorithm import Algorithm, Update, nothing_to_learn
 from metadx.algorithms.checks import at_least, positive
+from metadx.algorithms.context import EVALUATING, Context
 from metadx.algorithms.inner import Adapted, adam, predict_adapted, reference_of, support_objective
 from metadx.algorithms.losses import CROSS_ENTROPY, Loss
-from metadx.learners import Functional, Reference, Tensors
+from metadx.learners import Functional, Tensors
 from metadx.tasks import Examples
 
 
@@ -51,30 +52,14 @@ class Scratch(Algorithm):
         return self.net.init()
 
     def adapt(
-        self,
-        params: Tensors,
-        state: Tensors,
-        support: Examples,
-        *,
-        rng: np.random.Generator | None = None,
-        step: int = 0,
-        train: bool = False,
-        query: Reference | None = None,
+        self, params: Tensors, state: Tensors, support: Examples, context: Context = EVALUATING
     ) -> Adapted:
         objective = support_objective(self.net, self.loss, state, support)
         fast = adam(lambda _: objective, params, self.lr, self.steps)
-        return Adapted(state | fast, reference_of(support, query), support)
+        return Adapted(state | fast, reference_of(support, context.query), support)
 
     def predict(self, params: Tensors, state: Tensors, adapted: Adapted, x: Tensor) -> Tensor:
         return predict_adapted(self.net, self.loss, adapted, x)
 
-    def update(
-        self,
-        params: Tensors,
-        state: Tensors,
-        item: Any,
-        *,
-        rng: np.random.Generator | None = None,
-        step: int = 0,
-    ) -> Update:
+    def update(self, params: Tensors, state: Tensors, item: Any, context: Context = EVALUATING) -> Update:
         return nothing_to_learn(state)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from metadx.algorithms.algorithm import Algorithm, Update
 from metadx.algorithms.checks import at_least, positive
+from metadx.algorithms.context import EVALUATING, Context
 from metadx.algorithms.inner import Adapted, adam, reference_of
 from metadx.algorithms.logistic import Regression, fit_logistic, predict_logistic
 from metadx.algorithms.losses import CROSS_ENTROPY, Loss
@@ -90,17 +91,9 @@ class LinearProbe(Algorithm):
         return pretraining_init(self.net, self.width, self.classes)
 
     def adapt(
-        self,
-        params: Tensors,
-        state: Tensors,
-        support: Examples,
-        *,
-        rng: np.random.Generator | None = None,
-        step: int = 0,
-        train: bool = False,
-        query: Reference | None = None,
+        self, params: Tensors, state: Tensors, support: Examples, context: Context = EVALUATING
     ) -> Probe:
-        reference = reference_of(support, query)
+        reference = reference_of(support, context.query)
         embedding = self.net.given(params | state, reference, support.x)
         return Probe(fit_logistic(embedding, support, self.c), reference)
 
@@ -110,13 +103,7 @@ class LinearProbe(Algorithm):
         return self.loss.restrict(output, adapted.regression.dual.support)
 
     def update(
-        self,
-        params: Tensors,
-        state: Tensors,
-        item: Examples,
-        *,
-        rng: np.random.Generator | None = None,
-        step: int = 0,
+        self, params: Tensors, state: Tensors, item: Examples, context: Context = EVALUATING
     ) -> Update:
         return classification_gradient(self.net, self.loss, params, state, item)
 
@@ -162,17 +149,9 @@ class FineTune(Algorithm):
         return pretraining_init(self.net, self.width, self.classes)
 
     def adapt(
-        self,
-        params: Tensors,
-        state: Tensors,
-        support: Examples,
-        *,
-        rng: np.random.Generator | None = None,
-        step: int = 0,
-        train: bool = False,
-        query: Reference | None = None,
+        self, params: Tensors, state: Tensors, support: Examples, context: Context = EVALUATING
     ) -> Adapted:
-        reference = reference_of(support, query)
+        reference = reference_of(support, context.query)
         ways = support.y.shape[-1]
         head = {_WEIGHT: support.x.new_zeros(ways, self.width), _BIAS: support.x.new_zeros(ways)}
 
@@ -188,12 +167,6 @@ class FineTune(Algorithm):
         return self.loss.restrict(output, adapted.support)
 
     def update(
-        self,
-        params: Tensors,
-        state: Tensors,
-        item: Examples,
-        *,
-        rng: np.random.Generator | None = None,
-        step: int = 0,
+        self, params: Tensors, state: Tensors, item: Examples, context: Context = EVALUATING
     ) -> Update:
         return classification_gradient(self.net, self.loss, params, state, item)

@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
-from metadx.algorithms import LogisticRegression, adapt_guarded
+from metadx.algorithms import Context, LogisticRegression, adapt_guarded
 from metadx.cases import Inputs, fit_table
 from metadx.diagnosis.finding import Finding, Similar
 from metadx.diagnosis.model import MetaModel, Spec, for_columns, plain_model
@@ -202,7 +202,9 @@ class Diagnoser(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         shown = torch.from_numpy(model.inputs.transform(x))
         examples = make_examples(shown, torch.from_numpy(index), len(classes))
         with torch.no_grad(), threads(model):
-            adapted = model.algorithm.adapt(model.params, model.state, examples, rng=np.random.default_rng(0))
+            adapted = model.algorithm.adapt(
+                model.params, model.state, examples, Context(np.random.default_rng(0))
+            )
         self.restore(model, classes, np.bincount(index).tolist(), adapted, Support(x, index, names))
         self.probabilities(x)
         return self

@@ -8,7 +8,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from metadx.algorithms import CROSS_ENTROPY, MAML, SQUARED_ERROR, Adapted, Way, choose_way, over_tasks
+from metadx.algorithms import (
+    CROSS_ENTROPY,
+    MAML,
+    SQUARED_ERROR,
+    Adapted,
+    Context,
+    Way,
+    choose_way,
+    over_tasks,
+)
 from metadx.learners import Tensors
 from metadx.tasks import Examples
 
@@ -61,7 +70,7 @@ class MetaOptim:
         _, state = algorithm.init(None)  # type: ignore[arg-type]
 
         def adapt(support: Examples) -> Adapted:
-            return algorithm.adapt(params, state, support, train=True)
+            return algorithm.adapt(params, state, support, Context(train=True))
 
         return over_tasks(adapt, support, _way(self.learner, algorithm))
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from metadx.algorithms import Algorithm, Engine, Way, choose_way, home
+from metadx.algorithms import Algorithm, Context, Engine, Way, choose_way, home
 from metadx.errors import UserError
 from metadx.learners import Tensors
 from metadx.tasks import Task
@@ -140,11 +140,12 @@ def _step(at: Standing, engine: Engine, feed: Feed, settings: TrainingSettings) 
     """Draws a batch and steps the parameters; gives what is known of the step."""
     params = {name: leaf.detach() for name, leaf in at.params.items()}
     batch = feed(at.rng, settings.meta_batch)
+    context = Context(at.rng, at.step, train=True)
     if isinstance(batch, Task):
-        direction, at.state, metrics = engine.update(params, at.state, batch, rng=at.rng, step=at.step)
+        direction, at.state, metrics = engine.update(params, at.state, batch, context)
     else:
         direction, at.state, metrics = engine.algorithm.update(
-            params, at.state, batch.to(home(params, at.state)), rng=at.rng, step=at.step
+            params, at.state, batch.to(home(params, at.state)), context
         )
     lr = rate(settings, at.step)
     at.step += 1
