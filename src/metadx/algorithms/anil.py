@@ -12,13 +12,7 @@ from torch import Tensor, nn
 from metadx.algorithms.algorithm import Algorithm, Update, query_gradient
 from metadx.algorithms.checks import at_least, positive
 from metadx.algorithms.context import EVALUATING, Context
-from metadx.algorithms.inner import (
-    Adapted,
-    gradient_descent,
-    predict_adapted,
-    reference_of,
-    support_objective,
-)
+from metadx.algorithms.inner import Adapted, descend, predict_adapted
 from metadx.algorithms.losses import CROSS_ENTROPY, Loss
 from metadx.errors import UserError
 from metadx.learners import Functional, Tensors
@@ -81,10 +75,8 @@ class ANIL(Algorithm):
     ) -> Adapted:
         body = {name: value for name, value in params.items() if name not in self.head_names}
         head = {name: value for name, value in params.items() if name in self.head_names}
-        objective = support_objective(self.net, self.loss, state | body, support)
         steps = self.inner_steps if context.train or self.eval_steps is None else self.eval_steps
-        head = gradient_descent(objective, head, self.inner_lr, steps)
-        return Adapted(state | body | head, reference_of(support, context.query), support)
+        return descend(self.net, self.loss, state | body, head, support, self.inner_lr, steps, context)
 
     def predict(self, params: Tensors, state: Tensors, adapted: Adapted, x: Tensor) -> Tensor:
         return predict_adapted(self.net, self.loss, adapted, x)

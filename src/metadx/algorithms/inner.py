@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from metadx.algorithms.context import Context
 from metadx.algorithms.losses import Loss
 from metadx.learners import Functional, Reference, Tensors
 from metadx.tasks import Examples
@@ -40,15 +41,52 @@ def support_objective(net: Functional, loss: Loss, fixed: Tensors, support: Exam
 
 
 def gradient_descent(
-    objective: Objective, fast: Tensors, lr: float, steps: int, *, first_order: bool = False
+    objective: Objective, fast: Tensors, lr: float | Tensors, steps: int, *, first_order: bool = False
 ) -> Tensors:
-    """`steps` steps of plain gradient descent; with `first_order` the steps are constants to the outer loop."""
+    """`steps` steps of plain gradient descent.
+
+    Args:
+        objective: what is descended.
+        fast: where to begin.
+        lr: step size of all tensors; or of each, one number or one for every element.
+        steps: how many.
+        first_order: the gradients are constants to the outer loop.
+    """
+    rates = lr if isinstance(lr, dict) else dict.fromkeys(fast, lr)
     for _ in range(steps):
         gradient = torch.func.grad(objective)(fast)
         if first_order:
             gradient = {name: g.detach() for name, g in gradient.items()}
-        fast = {name: value - lr * gradient[name] for name, value in fast.items()}
+        fast = {name: value - rates[name] * gradient[name] for name, value in fast.items()}
     return fast
+
+
+def descend(
+    net: Functional,
+    loss: Loss,
+    fixed: Tensors,
+    fast: Tensors,
+    support: Examples,
+    lr: float | Tensors,
+    steps: int,
+    context: Context,
+    *,
+    first_order: bool = False,
+) -> Adapted:
+    """The network after gradient descent of some of its tensors on the support set.
+
+    Args:
+        net: the network.
+        loss: of the support set.
+        fixed: tensors of the network that do not adapt.
+        fast: those that do.
+        support: labelled cases of the task.
+        lr, steps, first_order: as in `gradient_descent`.
+        context: whose query set batch statistics come from, if that is shown.
+    """
+    objective = support_objective(net, loss, fixed, support)
+    fast = gradient_descent(objective, fast, lr, steps, first_order=first_order)
+    return Adapted(fixed | fast, reference_of(support, context.query), support)
 
 
 def adam(

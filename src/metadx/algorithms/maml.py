@@ -12,13 +12,7 @@ from torch import Tensor, nn
 from metadx.algorithms.algorithm import Algorithm, Update, query_gradient
 from metadx.algorithms.checks import at_least, positive
 from metadx.algorithms.context import EVALUATING, Context
-from metadx.algorithms.inner import (
-    Adapted,
-    gradient_descent,
-    predict_adapted,
-    reference_of,
-    support_objective,
-)
+from metadx.algorithms.inner import Adapted, descend, predict_adapted
 from metadx.algorithms.losses import CROSS_ENTROPY, Loss
 from metadx.learners import Functional, Tensors
 from metadx.tasks import Examples
@@ -72,10 +66,11 @@ class MAML(Algorithm):
     def adapt(
         self, params: Tensors, state: Tensors, support: Examples, context: Context = EVALUATING
     ) -> Adapted:
-        objective = support_objective(self.net, self.loss, state, support)
         steps = self.inner_steps if context.train or self.eval_steps is None else self.eval_steps
-        fast = gradient_descent(objective, params, self.inner_lr, steps, first_order=self.first_order)
-        return Adapted(state | fast, reference_of(support, context.query), support)
+        first = self.first_order
+        return descend(
+            self.net, self.loss, state, params, support, self.inner_lr, steps, context, first_order=first
+        )
 
     def predict(self, params: Tensors, state: Tensors, adapted: Adapted, x: Tensor) -> Tensor:
         return predict_adapted(self.net, self.loss, adapted, x)
