@@ -11,13 +11,16 @@ from metadx.algorithms.dual import DualFit
 from metadx.algorithms.engine import Engine, Way, as_predictor, choose_way, home, mean, over_tasks
 from metadx.algorithms.gram_ridge import GramRidge
 from metadx.algorithms.guard import Guarded, Trial, adapt_guarded, as_guarded_predictor, try_adapting
+from metadx.algorithms.head import FittedHead
 from metadx.algorithms.inner import Adapted
 from metadx.algorithms.last_target import LastTarget, Level
 from metadx.algorithms.last_value import LastValue
 from metadx.algorithms.logistic import LogisticRegression, Regression
 from metadx.algorithms.losses import CROSS_ENTROPY, LOSSES, SQUARED_ERROR, Loss
 from metadx.algorithms.lr_d2 import LRD2
+from metadx.algorithms.mahalanobis import Mahalanobis
 from metadx.algorithms.maml import MAML
+from metadx.algorithms.matching_net import MatchingNet
 from metadx.algorithms.meta_logistic import MetaLogistic, MetaRegression
 from metadx.algorithms.meta_ridge import MetaRidge, Weights
 from metadx.algorithms.mixed_effects import Effects, MixedEffects
@@ -26,6 +29,7 @@ from metadx.algorithms.own_normal import Own, OwnNormal
 from metadx.algorithms.pooled import Pooled
 from metadx.algorithms.prior_logistic import PriorLogistic
 from metadx.algorithms.protonet import ProtoNet, Prototypes
+from metadx.algorithms.r2d2 import R2D2
 from metadx.algorithms.registry import ALGORITHMS, ANY_COLUMNS, TITLES, Dimensions, build_algorithm, suits
 from metadx.algorithms.replay import Replay
 from metadx.algorithms.reptile import Reptile
@@ -42,6 +46,7 @@ __all__ = [
     "LOSSES",
     "LRD2",
     "MAML",
+    "R2D2",
     "SQUARED_ERROR",
     "TITLES",
     "Adapted",
@@ -55,6 +60,7 @@ __all__ = [
     "Effects",
     "Engine",
     "FineTune",
+    "FittedHead",
     "GramRidge",
     "Guarded",
     "LastTarget",
@@ -66,6 +72,8 @@ __all__ = [
     "LogisticRegression",
     "LogisticTrees",
     "Loss",
+    "Mahalanobis",
+    "MatchingNet",
     "MetaCommittee",
     "MetaLogistic",
     "MetaRegression",

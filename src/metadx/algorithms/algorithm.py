@@ -31,12 +31,14 @@ class Algorithm(ABC):
     Declared by each subclass, because it cannot be inferred:
         consumes: what `update` learns from: "tasks", "cases" (pooled over conditions), or "nothing".
         tensors: whether what `adapt` returns is made of tensors, so that it can be batched; `update` always is.
+        embeds: whether its network embeds a case for a head to read, so that cases alike are near each other there.
         exact_gradient: whether the direction of `update` is the exact gradient of a loss.
         transductive: whether `adapt` sees the inputs of the query set.
     """
 
     consumes: ClassVar[Literal["tasks", "cases", "nothing"]]
     tensors: ClassVar[bool]
+    embeds: ClassVar[bool] = False
 
     @property
     @abstractmethod

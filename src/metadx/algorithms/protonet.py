@@ -41,6 +41,7 @@ class ProtoNet(Algorithm):
 
     consumes: ClassVar = "tasks"
     tensors: ClassVar = True
+    embeds: ClassVar = True
     exact_gradient: ClassVar = True
     loss: ClassVar[Loss] = CROSS_ENTROPY
 

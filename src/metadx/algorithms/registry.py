@@ -19,7 +19,9 @@ from metadx.algorithms.last_value import LastValue
 from metadx.algorithms.logistic import LogisticRegression
 from metadx.algorithms.losses import LOSSES
 from metadx.algorithms.lr_d2 import LRD2
+from metadx.algorithms.mahalanobis import Mahalanobis
 from metadx.algorithms.maml import MAML
+from metadx.algorithms.matching_net import MatchingNet
 from metadx.algorithms.meta_logistic import MetaLogistic
 from metadx.algorithms.meta_ridge import MetaRidge
 from metadx.algorithms.mixed_effects import MixedEffects
@@ -28,6 +30,7 @@ from metadx.algorithms.own_normal import VIEWS, OwnNormal
 from metadx.algorithms.pooled import Pooled
 from metadx.algorithms.prior_logistic import PriorLogistic
 from metadx.algorithms.protonet import ProtoNet
+from metadx.algorithms.r2d2 import R2D2
 from metadx.algorithms.replay import Replay
 from metadx.algorithms.reptile import Reptile
 from metadx.algorithms.ridge import Ridge
@@ -41,6 +44,9 @@ ALGORITHMS: dict[str, type[Algorithm]] = {
     "anil": ANIL,
     "reptile": Reptile,
     "protonet": ProtoNet,
+    "matching_net": MatchingNet,
+    "mahalanobis": Mahalanobis,
+    "r2d2": R2D2,
     "lr_d2": LRD2,
     "meta_logistic": MetaLogistic,
     "meta_committee": MetaCommittee,
@@ -68,6 +74,9 @@ TITLES = {
     "anil": "ANIL",
     "reptile": "Reptile",
     "protonet": "Prototypical network",
+    "matching_net": "Matching network",
+    "mahalanobis": "Mahalanobis distance to class means",
+    "r2d2": "R2-D2, a ridge head",
     "lr_d2": "LR-D2, a logistic head",
     "meta_logistic": "Meta-learned logistic regression",
     "meta_committee": "Meta-learned logistic regression and trees",
@@ -93,7 +102,9 @@ TITLES = {
 ANY_COLUMNS = ("gram_ridge",)
 """Algorithms that take the columns of tables as they are, others in every task if need be."""
 
-_EMBEDS = ("protonet", "lr_d2", "prior_logistic", "meta_ridge", "own_normal", "fine_tune", "linear_probe")
+_FEATURES = ("prior_logistic", "meta_ridge", "own_normal")
+"""Algorithms whose network gives features that stand beside others, rather than outputs."""
+
 _VIEWS = {"own_normal": VIEWS}
 """Algorithms whose network sees several views of a case, and how many."""
 
@@ -133,7 +144,7 @@ def build_algorithm(
     settings = dict(algorithm.settings)
     given: dict[str, Any] = {}
     if "network" in takes:
-        outputs = None if algorithm.name in _EMBEDS else size.outputs
+        outputs = None if kind.embeds or algorithm.name in _FEATURES else size.outputs
         views = _VIEWS.get(algorithm.name, 0)
         chosen = choose_learner(learner, size.input_shape, gaps=size.gaps)
         given["network"] = network = build_learner(chosen, size.input_shape, outputs, seed, views)

@@ -71,6 +71,7 @@ class LinearProbe(Algorithm):
 
     consumes: ClassVar = "cases"
     tensors: ClassVar = True
+    embeds: ClassVar = True
     exact_gradient: ClassVar = True
     transductive: ClassVar = False
     loss: ClassVar[Loss] = CROSS_ENTROPY
@@ -127,6 +128,7 @@ class FineTune(Algorithm):
 
     consumes: ClassVar = "cases"
     tensors: ClassVar = True
+    embeds: ClassVar = True
     exact_gradient: ClassVar = True
     transductive: ClassVar = False
     loss: ClassVar[Loss] = CROSS_ENTROPY

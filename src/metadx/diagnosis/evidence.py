@@ -7,7 +7,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from metadx.algorithms import LRD2, FineTune, LinearProbe, ProtoNet
 from metadx.diagnosis.model import MetaModel
 from metadx.learners import Reference
 
@@ -19,10 +18,12 @@ def representation(model: MetaModel, x: Tensor, reference: Tensor) -> Tensor:
         reference: inputs of the support set, which batch statistics come from.
     """
     algorithm = model.algorithm
-    if isinstance(algorithm, ProtoNet | LRD2 | LinearProbe | FineTune):
+    if algorithm.embeds:
         with torch.no_grad():
             shown = Reference(reference, torch.ones(len(reference)))
-            return algorithm.net.given(model.params | model.state, shown, x)
+            tensors = model.params | model.state
+            embedding: Tensor = algorithm.net.given(tensors, shown, x)  # type: ignore[attr-defined]
+            return embedding
     return x.flatten(1)
 
 

@@ -14,6 +14,7 @@ from metadx.algorithms import (
     Centroids,
     DualFit,
     Effects,
+    FittedHead,
     Level,
     Line,
     Linear,
@@ -60,13 +61,10 @@ def _forget(adapted: Any) -> Any:
     )
 
 
-@_forget.register
-def _(adapted: Adapted) -> Adapted:
-    return adapted._replace(reference=_no_reference(adapted.reference), support=_ways(adapted.support))
-
-
-@_forget.register
-def _(adapted: Prototypes) -> Prototypes:
+@_forget.register(Adapted)
+@_forget.register(FittedHead)
+@_forget.register(Prototypes)
+def _(adapted: Any) -> Any:
     return adapted._replace(reference=_no_reference(adapted.reference), support=_ways(adapted.support))
 
 
