@@ -13,6 +13,7 @@ from torch import nn
 from contracts.examples import TABLE, WAYS, WIDTH, Learner, double
 from metadx.algorithms import (
     ANIL,
+    BOIL,
     LRD2,
     MAML,
     R2D2,
@@ -24,9 +25,11 @@ from metadx.algorithms import (
     LogisticRegression,
     LogisticTrees,
     Mahalanobis,
+    MAMLPlusPlus,
     MatchingNet,
     MetaCommittee,
     MetaLogistic,
+    MetaSGD,
     NearestCentroid,
     ProtoNet,
     Reptile,
@@ -75,6 +78,7 @@ class Row:
         return self.on(learner(outputs, activation), **settings)
 
 
+_EXACT_STEPS = {"inner_lr": 0.1, "inner_steps": 2, "multi_step_until": 0, "first_order_until": 0}
 _POOLED = {"width": WIDTH, "classes": CLASSES}
 
 ROWS = (
@@ -85,6 +89,15 @@ ROWS = (
         {"inner_lr": 0.2, "inner_steps": 2, "first_order": True},
         ablation={"inner_steps": 0},
     ),
+    Row("MAML++", MAMLPlusPlus, _EXACT_STEPS, ablation={"inner_steps": 0}),
+    Row(
+        "MAML++-annealing",
+        MAMLPlusPlus,
+        {"inner_lr": 0.2, "inner_steps": 2, "multi_step_until": 10, "first_order_until": 20},
+        ablation={"inner_steps": 0},
+    ),
+    Row("Meta-SGD", MetaSGD, {"inner_lr": 0.2, "inner_steps": 2}, ablation={"inner_steps": 0}),
+    Row("BOIL", BOIL, {"inner_lr": 0.2, "inner_steps": 2}, ablation={"inner_steps": 0}),
     Row("ANIL", ANIL, {"inner_lr": 0.2, "inner_steps": 2}, ablation={"inner_steps": 0}),
     Row(
         "Reptile",

@@ -150,6 +150,7 @@ def test_frozen_parameters_and_buffers_stay_as_they_are(row: Row, way: Any, rng:
     params, state = start(algorithm)
     assert "entry.0.weight" in state
     assert "entry.0.weight" not in params
+    given = algorithm.net.init()[1].keys()
 
     for step in range(5):
         if algorithm.consumes == "tasks":
@@ -158,7 +159,9 @@ def test_frozen_parameters_and_buffers_stay_as_they_are(row: Row, way: Any, rng:
         else:
             direction, after, _ = algorithm.update(params, state, pooled(draw_task(rng, TABLE), CLASSES))
         assert direction.keys() == params.keys()
-        assert bytes_of(after) == bytes_of(state)
+        assert bytes_of({name: after[name] for name in given}) == bytes_of(
+            {name: state[name] for name in given}
+        )
         params = {name: value - 0.1 * direction[name] for name, value in params.items()}
         state = after
 

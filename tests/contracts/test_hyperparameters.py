@@ -14,6 +14,7 @@ from contracts.algorithms import CLASSES, ROWS, Row, start
 from contracts.examples import PLAIN, WIDTH, draw_task
 from metadx.algorithms import (
     ANIL,
+    BOIL,
     MAML,
     BoostedTrees,
     Context,
@@ -22,7 +23,9 @@ from metadx.algorithms import (
     LinearProbe,
     LogisticRegression,
     Mahalanobis,
+    MAMLPlusPlus,
     MatchingNet,
+    MetaSGD,
     NearestCentroid,
     Reptile,
     Scratch,
@@ -30,7 +33,7 @@ from metadx.algorithms import (
 )
 from metadx.errors import UserError
 
-NETWORK = {"network": nn.Linear(2, 2)}
+NETWORK = {"network": nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))}
 POOLED = {"width": WIDTH, "classes": CLASSES}
 BAD = [
     (MAML, NETWORK, "inner_lr", 0.0),
@@ -40,6 +43,15 @@ BAD = [
     (ANIL, NETWORK, "inner_lr", -0.1),
     (ANIL, NETWORK, "inner_steps", -1),
     (ANIL, NETWORK, "head", "nowhere."),
+    (BOIL, NETWORK, "inner_lr", 0.0),
+    (BOIL, NETWORK, "head", "nowhere."),
+    (BOIL, NETWORK, "head", "w"),
+    (MetaSGD, NETWORK, "inner_lr", 0.0),
+    (MetaSGD, NETWORK, "inner_steps", -1),
+    (MAMLPlusPlus, NETWORK, "inner_lr", -0.5),
+    (MAMLPlusPlus, NETWORK, "inner_steps", -1),
+    (MAMLPlusPlus, NETWORK, "multi_step_until", -1),
+    (MAMLPlusPlus, NETWORK, "first_order_until", -3),
     (Reptile, NETWORK, "inner_lr", 0.0),
     (Reptile, NETWORK, "inner_batch", 0),
     (Reptile, NETWORK, "eval_steps", -1),

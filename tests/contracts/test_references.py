@@ -17,11 +17,13 @@ from contracts.algorithms import CLASSES
 from contracts.examples import TABLE, WAYS, WIDTH, all_close, close, draw_regression, draw_task, perturbed
 from metadx.algorithms import (
     ANIL,
+    BOIL,
     MAML,
     SQUARED_ERROR,
     Engine,
     FineTune,
     LogisticRegression,
+    MetaSGD,
     NearestCentroid,
     ProtoNet,
     Reptile,
@@ -56,15 +58,23 @@ def tasks(rng: np.random.Generator) -> list[Task]:
 
 
 def descend(
-    network: nn.Module, task: Task, steps: int, loss_of: LossOf, adapting: str = "", create_graph: bool = True
+    network: nn.Module,
+    task: Task,
+    steps: int,
+    loss_of: LossOf,
+    adapting: str | tuple[str, ...] = "",
+    rates: Tensors | None = None,
 ) -> Tensors:
     """The network's weights after gradient descent on the support set, attached to the weights it started at."""
     weights = dict(network.named_parameters())
     for _ in range(steps):
         loss = loss_of(functional_call(network, weights, (task.support.x,)), task.support.y)
         names = [name for name in weights if name.startswith(adapting)]
-        gradients = torch.autograd.grad(loss, [weights[name] for name in names], create_graph=create_graph)
-        weights |= {name: weights[name] - LR * g for name, g in zip(names, gradients, strict=True)}
+        gradients = torch.autograd.grad(loss, [weights[name] for name in names], create_graph=True)
+        weights |= {
+            name: weights[name] - (rates[name] if rates else LR) * g
+            for name, g in zip(names, gradients, strict=True)
+        }
     return weights
 
 
@@ -119,6 +129,38 @@ def test_anil_adapts_the_head_and_learns_the_body_through_it(
     algorithm = ANIL(network, inner_lr=LR, inner_steps=3)
     found = Engine(algorithm, way).update(*algorithm.net.init(), stack(tasks))[0]
     expected = meta_gradient(network, tasks, lambda task: descend(network, task, 3, classify, "4."), classify)
+    assert all_close(found, expected)
+
+
+@pytest.mark.parametrize("way", ["loop", "vmap"])
+def test_boil_adapts_the_body_and_learns_the_head_through_it(
+    way: str, network: nn.Module, tasks: list[Task]
+) -> None:
+    algorithm = BOIL(network, inner_lr=LR, inner_steps=3)
+    found = Engine(algorithm, way).update(*algorithm.net.init(), stack(tasks))[0]
+    body = ("0.", "2.")
+    expected = meta_gradient(network, tasks, lambda task: descend(network, task, 3, classify, body), classify)
+    assert all_close(found, expected)
+
+
+@pytest.mark.parametrize("way", ["loop", "vmap"])
+def test_meta_sgd_learns_the_step_size_of_every_weight(
+    way: str, network: nn.Module, tasks: list[Task], rng: np.random.Generator
+) -> None:
+    algorithm = MetaSGD(network, inner_lr=LR, inner_steps=2)
+    params, state = algorithm.init(rng)
+    rates = {
+        name: torch.from_numpy(rng.normal(LR, 0.2, p.shape)) for name, p in algorithm.net.init()[0].items()
+    }
+    params |= {f"inner_lr.{name}": rate for name, rate in rates.items()}
+    found = Engine(algorithm, way).update(params, state, stack(tasks))[0]
+
+    for rate in rates.values():
+        rate.requires_grad_()
+    expected = meta_gradient(
+        network, tasks, lambda task: descend(network, task, 2, classify, rates=rates), classify
+    )
+    expected |= {f"inner_lr.{name}": rate.grad for name, rate in rates.items() if rate.grad is not None}
     assert all_close(found, expected)
 
 

@@ -33,7 +33,10 @@ FIXED = ("prior_logistic", "own_normal", "pooled", "replay")
 
 FORGETS = (
     "maml",
+    "maml++",
+    "meta_sgd",
     "anil",
+    "boil",
     "reptile",
     "protonet",
     "matching_net",

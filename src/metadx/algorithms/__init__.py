@@ -3,6 +3,7 @@
 from metadx.algorithms.algorithm import Algorithm, Metrics, Update, query_gradient, solve
 from metadx.algorithms.anil import ANIL
 from metadx.algorithms.average import Average, averaged
+from metadx.algorithms.boil import BOIL
 from metadx.algorithms.boosted import BoostedTrees
 from metadx.algorithms.centroid import Centroids, NearestCentroid
 from metadx.algorithms.committee import LogisticTrees, MetaCommittee
@@ -20,9 +21,11 @@ from metadx.algorithms.losses import CROSS_ENTROPY, LOSSES, SQUARED_ERROR, Loss
 from metadx.algorithms.lr_d2 import LRD2
 from metadx.algorithms.mahalanobis import Mahalanobis
 from metadx.algorithms.maml import MAML
+from metadx.algorithms.maml_pp import MAMLPlusPlus
 from metadx.algorithms.matching_net import MatchingNet
 from metadx.algorithms.meta_logistic import MetaLogistic, MetaRegression
 from metadx.algorithms.meta_ridge import MetaRidge, Weights
+from metadx.algorithms.meta_sgd import MetaSGD
 from metadx.algorithms.mixed_effects import Effects, MixedEffects
 from metadx.algorithms.own_line import Line, OwnLine
 from metadx.algorithms.own_normal import Own, OwnNormal
@@ -41,6 +44,7 @@ __all__ = [
     "ALGORITHMS",
     "ANIL",
     "ANY_COLUMNS",
+    "BOIL",
     "CROSS_ENTROPY",
     "EVALUATING",
     "LOSSES",
@@ -72,12 +76,14 @@ __all__ = [
     "LogisticRegression",
     "LogisticTrees",
     "Loss",
+    "MAMLPlusPlus",
     "Mahalanobis",
     "MatchingNet",
     "MetaCommittee",
     "MetaLogistic",
     "MetaRegression",
     "MetaRidge",
+    "MetaSGD",
     "Metrics",
     "MixedEffects",
     "NearestCentroid",

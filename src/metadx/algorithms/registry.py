@@ -10,6 +10,7 @@ import numpy as np
 
 from metadx.algorithms.algorithm import Algorithm
 from metadx.algorithms.anil import ANIL
+from metadx.algorithms.boil import BOIL
 from metadx.algorithms.boosted import BoostedTrees
 from metadx.algorithms.centroid import NearestCentroid
 from metadx.algorithms.committee import LogisticTrees, MetaCommittee
@@ -21,9 +22,11 @@ from metadx.algorithms.losses import LOSSES
 from metadx.algorithms.lr_d2 import LRD2
 from metadx.algorithms.mahalanobis import Mahalanobis
 from metadx.algorithms.maml import MAML
+from metadx.algorithms.maml_pp import MAMLPlusPlus
 from metadx.algorithms.matching_net import MatchingNet
 from metadx.algorithms.meta_logistic import MetaLogistic
 from metadx.algorithms.meta_ridge import MetaRidge
+from metadx.algorithms.meta_sgd import MetaSGD
 from metadx.algorithms.mixed_effects import MixedEffects
 from metadx.algorithms.own_line import OwnLine
 from metadx.algorithms.own_normal import VIEWS, OwnNormal
@@ -41,7 +44,10 @@ from metadx.learners import NamedSettings, build_learner, choose_learner, output
 
 ALGORITHMS: dict[str, type[Algorithm]] = {
     "maml": MAML,
+    "maml++": MAMLPlusPlus,
+    "meta_sgd": MetaSGD,
     "anil": ANIL,
+    "boil": BOIL,
     "reptile": Reptile,
     "protonet": ProtoNet,
     "matching_net": MatchingNet,
@@ -71,7 +77,10 @@ ALGORITHMS: dict[str, type[Algorithm]] = {
 }
 TITLES = {
     "maml": "MAML",
+    "maml++": "MAML++",
+    "meta_sgd": "Meta-SGD",
     "anil": "ANIL",
+    "boil": "BOIL",
     "reptile": "Reptile",
     "protonet": "Prototypical network",
     "matching_net": "Matching network",

@@ -10,7 +10,13 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from metadx.learners.norm import BatchNorm, replace_batch_norm, statistics_from
+from metadx.learners.norm import (
+    BatchNorm,
+    replace_batch_norm,
+    statistics_from,
+    statistics_seen,
+    take_statistics,
+)
 
 Tensors = dict[str, Tensor]
 
@@ -77,6 +83,26 @@ class Functional:
         together = torch.cat([reference.x, x])
         mask = torch.cat([reference.mask, reference.mask.new_zeros(len(x))])
         return self(tensors, together, mask)[len(reference.x) :]
+
+    def norm_names(self) -> set[str]:
+        """Names of the parameters of batch norms, their scales and shifts."""
+        norms = {name for name, norm in self._module.named_modules() if isinstance(norm, BatchNorm)}
+        return {name for name, _ in self._module.named_parameters() if name.rpartition(".")[0] in norms}
+
+    def taking_statistics(self) -> Functional:
+        """The same network, whose batch norms use what `statistics` gives, which is then among its tensors."""
+        return Functional(take_statistics(copy.deepcopy(self._module)))
+
+    def statistics(self, tensors: Tensors, x: Tensor, mask: Tensor | None = None) -> Tensors:
+        """Mean and variance of every batch norm over the rows of `x` where `mask` is 1, shape (channels,) each."""
+        with statistics_seen() as seen:
+            self(tensors, x, mask)
+        found = {}
+        for name, module in self._local().named_modules(remove_duplicate=False):
+            if module in seen:
+                prefix = f"{name}." if name else ""
+                found[prefix + "mean"], found[prefix + "variance"] = seen[module]
+        return found
 
     def _local(self) -> nn.Module:
         module = getattr(self._threads, "module", None)

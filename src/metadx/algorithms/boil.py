@@ -1,0 +1,86 @@
+"""Body only update in inner loop: the opposite of ANIL."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, ClassVar, final
+
+import numpy as np
+from torch import Tensor, nn
+
+from metadx.algorithms.algorithm import Algorithm, Update, query_gradient
+from metadx.algorithms.checks import at_least, positive
+from metadx.algorithms.context import EVALUATING, Context
+from metadx.algorithms.inner import Adapted, descend, predict_adapted
+from metadx.algorithms.losses import CROSS_ENTROPY, Loss
+from metadx.errors import UserError
+from metadx.learners import Functional, Tensors
+from metadx.tasks import Examples
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class BOIL(Algorithm):
+    """MAML whose inner loop changes everything but the network's head, so that the features have to move.
+
+    Args:
+        network: maps (cases, ...) to (cases, outputs).
+        inner_lr: step size of the inner loop, on the mean loss.
+        inner_steps: inner steps in training.
+        eval_steps: inner steps at evaluation; `inner_steps` by default.
+        head: prefix of the parameters that do not adapt, such as "head."; the last layer by default.
+        transductive: batch statistics come from the query set, as in the published figures.
+        loss: cross-entropy or squared error.
+
+    References:
+        Oh et al., "BOIL: Towards Representation Change for Few-shot Learning", ICLR 2021, section 3.
+    """
+
+    consumes: ClassVar = "tasks"
+    tensors: ClassVar = True
+    exact_gradient: ClassVar = True
+
+    network: nn.Module = field(repr=False)
+    inner_lr: float = 0.5
+    inner_steps: int = 1
+    eval_steps: int | None = None
+    head: str = ""
+    transductive: bool = False
+    loss: Loss = CROSS_ENTROPY
+
+    def __post_init__(self) -> None:
+        positive(self, "inner_lr")
+        at_least(0, self, "inner_steps", "eval_steps")
+        names = self.net.init()[0].keys()
+        if not names - self.head_names or (self.head and not self.head_names):
+            raise UserError(
+                f"BOIL: head must be the beginning of names of some trainable parameters, not of all, not "
+                f"{self.head!r}; the network has {', '.join(names) or 'none'}"
+            )
+
+    @cached_property
+    def net(self) -> Functional:
+        return Functional(self.network)
+
+    @cached_property
+    def head_names(self) -> set[str]:
+        """Names of the parameters that do not adapt."""
+        return self.net.head_names(self.head)
+
+    def init(self, rng: np.random.Generator) -> tuple[Tensors, Tensors]:
+        return self.net.init()
+
+    def adapt(
+        self, params: Tensors, state: Tensors, support: Examples, context: Context = EVALUATING
+    ) -> Adapted:
+        body = {name: value for name, value in params.items() if name not in self.head_names}
+        head = {name: value for name, value in params.items() if name in self.head_names}
+        steps = self.inner_steps if context.train or self.eval_steps is None else self.eval_steps
+        return descend(self.net, self.loss, state | head, body, support, self.inner_lr, steps, context)
+
+    def predict(self, params: Tensors, state: Tensors, adapted: Adapted, x: Tensor) -> Tensor:
+        return predict_adapted(self.net, self.loss, adapted, x)
+
+    def update(self, params: Tensors, state: Tensors, item: Any, context: Context = EVALUATING) -> Update:
+        return query_gradient(self, params, state, item, context)
