@@ -14,6 +14,8 @@ from contracts.examples import TABLE, WAYS, WIDTH, Learner, double
 from metadx.algorithms import (
     ANIL,
     BOIL,
+    CAVIA,
+    IMAML,
     LRD2,
     MAML,
     R2D2,
@@ -98,6 +100,18 @@ ROWS = (
     ),
     Row("Meta-SGD", MetaSGD, {"inner_lr": 0.2, "inner_steps": 2}, ablation={"inner_steps": 0}),
     Row("BOIL", BOIL, {"inner_lr": 0.2, "inner_steps": 2}, ablation={"inner_steps": 0}),
+    Row(
+        "CAVIA",
+        CAVIA,
+        {"context_params": 100, "inner_lr": 2.0, "inner_steps": 4},
+        ablation={"inner_steps": 0},
+    ),
+    Row(
+        "iMAML",
+        IMAML,
+        {"inner_lr": 0.1, "inner_steps": 8, "penalty": 1.0, "cg_steps": 3},
+        ablation={"inner_steps": 0},
+    ),
     Row("ANIL", ANIL, {"inner_lr": 0.2, "inner_steps": 2}, ablation={"inner_steps": 0}),
     Row(
         "Reptile",

@@ -37,6 +37,8 @@ FORGETS = (
     "meta_sgd",
     "anil",
     "boil",
+    "cavia",
+    "imaml",
     "reptile",
     "protonet",
     "matching_net",

@@ -5,6 +5,7 @@ from metadx.algorithms.anil import ANIL
 from metadx.algorithms.average import Average, averaged
 from metadx.algorithms.boil import BOIL
 from metadx.algorithms.boosted import BoostedTrees
+from metadx.algorithms.cavia import CAVIA
 from metadx.algorithms.centroid import Centroids, NearestCentroid
 from metadx.algorithms.committee import LogisticTrees, MetaCommittee
 from metadx.algorithms.context import EVALUATING, Context
@@ -13,6 +14,7 @@ from metadx.algorithms.engine import Engine, Way, as_predictor, choose_way, home
 from metadx.algorithms.gram_ridge import GramRidge
 from metadx.algorithms.guard import Guarded, Trial, adapt_guarded, as_guarded_predictor, try_adapting
 from metadx.algorithms.head import FittedHead
+from metadx.algorithms.imaml import IMAML
 from metadx.algorithms.inner import Adapted
 from metadx.algorithms.last_target import LastTarget, Level
 from metadx.algorithms.last_value import LastValue
@@ -45,8 +47,10 @@ __all__ = [
     "ANIL",
     "ANY_COLUMNS",
     "BOIL",
+    "CAVIA",
     "CROSS_ENTROPY",
     "EVALUATING",
+    "IMAML",
     "LOSSES",
     "LRD2",
     "MAML",

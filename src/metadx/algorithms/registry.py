@@ -12,9 +12,11 @@ from metadx.algorithms.algorithm import Algorithm
 from metadx.algorithms.anil import ANIL
 from metadx.algorithms.boil import BOIL
 from metadx.algorithms.boosted import BoostedTrees
+from metadx.algorithms.cavia import CAVIA
 from metadx.algorithms.centroid import NearestCentroid
 from metadx.algorithms.committee import LogisticTrees, MetaCommittee
 from metadx.algorithms.gram_ridge import GramRidge
+from metadx.algorithms.imaml import IMAML
 from metadx.algorithms.last_target import LastTarget
 from metadx.algorithms.last_value import LastValue
 from metadx.algorithms.logistic import LogisticRegression
@@ -48,6 +50,8 @@ ALGORITHMS: dict[str, type[Algorithm]] = {
     "meta_sgd": MetaSGD,
     "anil": ANIL,
     "boil": BOIL,
+    "cavia": CAVIA,
+    "imaml": IMAML,
     "reptile": Reptile,
     "protonet": ProtoNet,
     "matching_net": MatchingNet,
@@ -81,6 +85,8 @@ TITLES = {
     "meta_sgd": "Meta-SGD",
     "anil": "ANIL",
     "boil": "BOIL",
+    "cavia": "CAVIA",
+    "imaml": "Implicit MAML",
     "reptile": "Reptile",
     "protonet": "Prototypical network",
     "matching_net": "Matching network",
