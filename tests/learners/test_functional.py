@@ -89,6 +89,26 @@ def test_it_survives_pickling_and_copying() -> None:
         assert torch.equal(twin(tensors, x), functional(tensors, x))
 
 
+def test_by_the_statistics_of_a_batch_it_is_what_it_is_on_that_batch() -> None:
+    shared = nn.BatchNorm1d(5)
+    module = nn.Sequential(
+        nn.Linear(3, 5), shared, nn.Linear(5, 5), shared, nn.Tanh(), nn.BatchNorm1d(5, affine=False)
+    )
+    functional = Functional(module.double())
+    tensors = {name: t for part in functional.init() for name, t in part.items()}
+    x, mask = torch.randn(6, 3).double(), torch.tensor([1.0, 1.0, 0.0, 1.0, 1.0, 0.0]).double()
+    statistics = functional.statistics(tensors, x, mask)
+    taking = functional.taking_statistics()
+
+    assert set(statistics) == {f"{at}.{what}" for at in (1, 3, 5) for what in ("mean", "variance")}
+    assert set(taking.names) == {*functional.names, *statistics}
+    torch.testing.assert_close(
+        taking(tensors | statistics, x), functional(tensors, x, mask), rtol=1e-12, atol=1e-12
+    )
+    assert functional.norm_names() >= {"1.weight", "1.bias"}
+    assert functional.norm_names().isdisjoint({"0.weight", "2.bias"})
+
+
 def test_every_batch_norm_is_found() -> None:
     shared = nn.BatchNorm1d(3)
     module = nn.Sequential(
