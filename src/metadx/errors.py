@@ -14,6 +14,10 @@ class MissingData(UserError):
     """A data set is not on this machine; the message says the command that gets it."""
 
 
+class Notice(UserWarning):
+    """Something the user should know of while the work goes on; the command line says it in one line."""
+
+
 class Interrupted(KeyboardInterrupt):
     """Work stopped cleanly because a signal asked for it; the message says how to go on.
 

@@ -142,9 +142,8 @@ def test_checkpoints_come_as_often_as_asked_for(tmp_path: Path, monkeypatch: pyt
     clock = iter(range(100))
     monkeypatch.setattr(room.time, "monotonic", lambda: float(next(clock)))
     written: list[int] = []
-    monkeypatch.setattr(room, "write_checkpoint", lambda _, checkpoint: written.append(checkpoint.step))
     for every, expected in ((0.0, [1, 2, 3, 4, 5, 6]), (1e9, [])):
-        keeper = Checkpointer(tmp_path, every)
+        keeper = Checkpointer(tmp_path, every, write=lambda _, checkpoint: written.append(checkpoint.step))
         algorithm = KINDS["protonet"]()
         train(algorithm, feed_for(algorithm, dataset()), [], SETTINGS, checkpoint=keeper)
         assert written == expected

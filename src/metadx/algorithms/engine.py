@@ -121,7 +121,12 @@ class Engine:
         self, params: Tensors, state: Tensors, batch: Task, context: Context = EVALUATING
     ) -> tuple[Tensors, Tensors, Metrics]:
         """The aggregated direction, the next state and the mean metrics of a batch of tasks."""
-        directions, changed, metrics = self.directions(params, state, batch, context)
+        return self.reduce(state, *self.directions(params, state, batch, context))
+
+    def reduce(
+        self, state: Tensors, directions: Tensors, changed: Tensors, metrics: Metrics
+    ) -> tuple[Tensors, Tensors, Metrics]:
+        """What `update` gives, from what `directions` gives."""
         return self.aggregate(directions), state | settle(state, changed), mean(metrics)
 
     def directions(

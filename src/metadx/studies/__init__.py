@@ -1,5 +1,6 @@
 """Whole jobs built from the rooms above."""
 
+from metadx.studies.assist import assist
 from metadx.studies.build import build_problem
 from metadx.studies.comparison import compare, verdict
 from metadx.studies.contenders import Contender, Tuned, recommend, tune
@@ -20,6 +21,7 @@ from metadx.studies.runner import resume_run, train_recipe
 from metadx.studies.runs import Run, load_run
 from metadx.studies.several import compare_runs
 from metadx.studies.study import evaluate_run
+from metadx.studies.workfolder import is_unfinished
 
 __all__ = [
     "DEMO_METHODS",
@@ -36,12 +38,14 @@ __all__ = [
     "StudySettings",
     "Tuned",
     "adapt_run",
+    "assist",
     "build_problem",
     "compare",
     "compare_runs",
     "draw_exam",
     "evaluate_run",
     "hardware",
+    "is_unfinished",
     "load_model",
     "load_run",
     "model_of",

@@ -12,28 +12,35 @@ from rich.console import Console
 
 from metadx.durable import NO_ROOM, DiskFull, sync
 from metadx.errors import UserError
+from metadx.studies.assist import agreed, begin_together
 from metadx.studies.build import build_problem
 from metadx.studies.recipe import Recipe
 from metadx.studies.runs import METRICS, Run, fingerprints, load_run, read_stored, save_recipe, save_run
 from metadx.studies.study import train_one
 from metadx.studies.workfolder import new_folder, unfinished_folder
 from metadx.training import (
+    ALONE,
     Checkpoint,
     Checkpointer,
+    Processes,
     has_checkpoint,
     metrics_file,
     read_checkpoint,
+    refuse_idle,
     remove_checkpoints,
     stop_signals,
     tensorboard,
 )
 
 
-def train_recipe(recipe: Recipe, out: Path, console: Console | None = None) -> Run:
+def train_recipe(
+    recipe: Recipe, out: Path, console: Console | None = None, processes: Processes = ALONE
+) -> Run:
     """Trains what a recipe says and writes the run folder `out`.
 
     Args:
         console: where the progress bar is drawn; None draws none.
+        processes: those that train, of which this is the first; the others `assist`.
 
     Raises:
         UserError: `out` is taken, the data cannot be used, training diverged, or the disk is full.
@@ -41,15 +48,18 @@ def train_recipe(recipe: Recipe, out: Path, console: Console | None = None) -> R
     """
     with new_folder(out) as folder, _room(folder):
         save_recipe(folder, recipe)
-        _train(recipe, folder, None, console)
+        _train(recipe, folder, None, console, processes)
     return load_run(out)
 
 
-def resume_run(folder: Path, recipe: Recipe | None = None, console: Console | None = None) -> Run:
+def resume_run(
+    folder: Path, recipe: Recipe | None = None, console: Console | None = None, processes: Processes = ALONE
+) -> Run:
     """Goes on with a run from its last checkpoint; it ends as if it had never been interrupted.
 
     Args:
         recipe: what the run is meant to be; None takes what its folder says.
+        console, processes: as for `train_recipe`; there may be more or fewer processes than before.
 
     Raises:
         UserError: there is no run to resume, or its recipe, its data or its checkpoints are not what they were.
@@ -65,11 +75,14 @@ def resume_run(folder: Path, recipe: Recipe | None = None, console: Console | No
         if console is not None:
             where = f"after step {start.step}" if start else "from its beginning: it has no checkpoint yet"
             console.print(f"Going on with {folder} {where}.", markup=False)
-        _train(stored, folder, start, console)
+        _train(stored, folder, start, console, processes)
     return load_run(folder)
 
 
-def _train(recipe: Recipe, folder: Path, start: Checkpoint | None, console: Console | None) -> None:
+def _train(
+    recipe: Recipe, folder: Path, start: Checkpoint | None, console: Console | None, processes: Processes
+) -> None:
+    refuse_idle(processes, recipe.training.meta_batch)
     problem = build_problem(recipe)
     origin = {"recipe": _plain(recipe), "fingerprints": fingerprints(problem)}
     if start is not None and start.origin["fingerprints"] != origin["fingerprints"]:
@@ -77,6 +90,7 @@ def _train(recipe: Recipe, folder: Path, start: Checkpoint | None, console: Cons
             f"{folder}: the cases are no longer those of the checkpoint: {problem.data.name} has changed since. "
             "Put back what it was, or train again into another folder."
         )
+    begin_together(processes, origin, start)
     done = start.step if start else 0
     before = done if has_begun(folder) else None
     with (
@@ -89,7 +103,7 @@ def _train(recipe: Recipe, folder: Path, start: Checkpoint | None, console: Cons
             recipe.training.checkpoint_every,
             start,
             origin=origin,
-            asked=asked,
+            asked=agreed(asked, processes),
             before=lambda: sync(folder / METRICS),
         )
         trained = train_one(
@@ -99,6 +113,7 @@ def _train(recipe: Recipe, folder: Path, start: Checkpoint | None, console: Cons
             console=console,
             listeners=[to_file, to_board],
             checkpoint=keeper,
+            processes=processes,
         )
     save_run(folder, trained, problem)
     remove_checkpoints(folder)

@@ -22,7 +22,16 @@ from metadx.studies.recipe import EvaluationSettings, Recipe
 from metadx.studies.runs import Run, fingerprints
 from metadx.tasks import ConditionSource, GroupSource, PatientSource
 from metadx.tasks.source import bounds
-from metadx.training import Checkpointer, Listener, Trained, feed_for, progress_bar, train
+from metadx.training import (
+    ALONE,
+    Checkpointer,
+    Listener,
+    Processes,
+    Trained,
+    feed_for,
+    progress_bar,
+    train,
+)
 
 _VALIDATION_SEED = 20_000
 
@@ -35,6 +44,7 @@ def train_one(
     console: Console | None = None,
     listeners: Sequence[Listener] = (),
     checkpoint: Checkpointer | None = None,
+    processes: Processes = ALONE,
 ) -> Trained:
     """Trains one algorithm with the recipe's learner, tasks and training settings; see `metadx.training.train`."""
     built = build_algorithm(algorithm, recipe.learner, problem.dimensions, recipe.training.seed)
@@ -50,7 +60,7 @@ def train_one(
             bar = progress_bar(TITLES[algorithm.name], settings.iterations, console, done=done)
             watching.append(stack.enter_context(bar))
         feed = feed_for(built, problem.splits.train)
-        return train(built, feed, tasks, settings, watching, checkpoint=checkpoint)
+        return train(built, feed, tasks, settings, watching, checkpoint=checkpoint, processes=processes)
 
 
 def evaluate_run(

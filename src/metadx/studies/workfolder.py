@@ -61,13 +61,18 @@ def unfinished_folder(folder: Path) -> Iterator[Path]:
         yield folder
 
 
+def is_unfinished(folder: Path) -> bool:
+    """Whether it holds a run that can be gone on with."""
+    return (folder / RECIPE).is_file() and not (folder / MODEL).is_file()
+
+
 def _refuse_occupied(out: Path) -> None:
     blocked = next((p for p in out.absolute().parents if p.exists() and not p.is_dir()), None)
     if blocked is not None:
         raise UserError(f"{blocked}: is a file, not a folder. Choose another --out.")
     if not out.exists() or (out.is_dir() and {p.name for p in out.iterdir()} <= {LOCK}):
         return
-    if (out / RECIPE).is_file() and not (out / MODEL).is_file():
+    if is_unfinished(out):
         raise UserError(
             f"{out}: holds a run that is not finished. Go on with `metadx train --resume {out}`, or choose another "
             "--out."

@@ -80,19 +80,27 @@ class MetaDataset:
         A range of shots is drawn from once for the whole batch, so that little is padded; a source that cannot
         give as many gives as many as it can.
         """
-        shape = shape or self.shape
+        return stack([task for _, _, task in self._drawn(rng, tasks, shape or self.shape)])
+
+    def names(self, rng: np.random.Generator, tasks: int, shape: Shape | None = None) -> list[str]:
+        """What `sample` draws from the same generator, in words."""
+        return [
+            _in_words(source, episode) for source, episode, _ in self._drawn(rng, tasks, shape or self.shape)
+        ]
+
+    def _drawn(
+        self, rng: np.random.Generator, tasks: int, shape: Shape
+    ) -> Iterator[tuple[TaskSource, Episode, Task]]:
         low, _ = bounds(shape.shots)
         shots = draw_shots(rng, shape.shots)
         fixed = shape.model_copy(update={"shots": shots})
         fewer = shape.model_copy(update={"shots": (low, shots)})
-        drawn = []
         for _ in range(tasks):
             try:
                 source, episode = self.draw(rng, fixed)
             except UserError:
                 source, episode = self.draw(rng, fewer)
-            drawn.append(self._augmented(source.task(episode), rng))
-        return stack(drawn)
+            yield source, episode, self._augmented(source.task(episode), rng)
 
     def _augmented(self, task: Task, rng: np.random.Generator) -> Task:
         return task if self.augment is None else self.augment.changed(task, rng)
@@ -122,6 +130,16 @@ class MetaDataset:
         rng = np.random.default_rng([self.seed, passes])
         for _ in range(self.batches):
             yield as_dict(self.sample(rng, self.batch_size), self.sources()[0].classification)
+
+
+def _in_words(source: TaskSource, episode: Episode) -> str:
+    """What a task is about: the conditions, the patient, the group or the function."""
+    about = [
+        f"{name} {', '.join(value) if isinstance(value, tuple) else value}"
+        for name, value in episode
+        if name not in ("support", "query")
+    ]
+    return f"{source.name} ({'; '.join(about)})"
 
 
 def as_dict(batch: Task, classification: bool = True) -> dict[str, Tensor]:

@@ -29,6 +29,7 @@ class Checkpointer:
         origin: what the run is made from; JSON that is stored with every checkpoint.
         asked: says whether to stop; see `stop_signals`.
         before: called before a checkpoint is written, such as to sync what must not be older than it.
+        write: what writes it; of several processes on one training only the first does.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class Checkpointer:
         origin: dict[str, Any] | None = None,
         asked: Asked = lambda: None,
         before: Callable[[], None] = lambda: None,
+        write: Callable[[Path, Checkpoint], None] = write_checkpoint,
     ) -> None:
         self.folder = folder
         self.every = every
@@ -47,6 +49,7 @@ class Checkpointer:
         self.origin = origin or {}
         self.asked = asked
         self.before = before
+        self.write = write
         self._last = time.monotonic()
 
     def resume(self, at: Standing) -> bool:
@@ -67,7 +70,7 @@ class Checkpointer:
         if number is None and time.monotonic() - self._last < self.every:
             return
         self.before()
-        write_checkpoint(self.folder, Checkpoint(*to_plain(at), self.origin))
+        self.write(self.folder, Checkpoint(*to_plain(at), self.origin))
         self._last = time.monotonic()
         if number is not None:
             raise Interrupted(

@@ -24,9 +24,23 @@ Feed = Callable[[np.random.Generator, int], Task | Examples]
 """Draws a batch of the given size."""
 
 
+class Tasks:
+    """Batches of tasks of a split, which can be named."""
+
+    def __init__(self, dataset: MetaDataset) -> None:
+        self._dataset = dataset
+
+    def __call__(self, rng: np.random.Generator, size: int) -> Task:
+        return self._dataset.sample(rng, size)
+
+    def names(self, rng: np.random.Generator, size: int) -> list[str]:
+        """What each task of the batch that the same generator gives is about."""
+        return self._dataset.names(rng, size)
+
+
 def feed_for(algorithm: Algorithm, dataset: MetaDataset) -> Feed:
     """The feed that the algorithm consumes."""
-    return pooled_cases(dataset) if algorithm.consumes == "cases" else dataset.sample
+    return pooled_cases(dataset) if algorithm.consumes == "cases" else Tasks(dataset)
 
 
 def pooled_cases(dataset: MetaDataset) -> Feed:

@@ -9,6 +9,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from metadx.errors import UserError
+from metadx.training.processes import ALONE, Processes
 
 
 class TrainingSettings(BaseModel):
@@ -79,15 +80,14 @@ def rate(settings: TrainingSettings, step: int) -> float:
     return settings.lr * factor
 
 
-def device_of(settings: TrainingSettings) -> torch.device:
-    """The device to train on.
+def device_of(settings: TrainingSettings, processes: Processes = ALONE) -> torch.device:
+    """The device that this process trains on.
 
     Raises:
-        UserError: PyTorch cannot use the one that is named.
+        UserError: PyTorch cannot use the one that is named, or there are fewer GPUs than processes.
     """
-    if settings.device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    device = torch.device(settings.device)
+    found = "cuda" if torch.cuda.is_available() else "cpu"
+    device = torch.device(processes.device(found if settings.device == "auto" else settings.device))
     try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:

@@ -37,6 +37,8 @@ class Standing:
         step: outer steps done.
         stale: validations since `best`.
         seconds: that the steps took, over all processes that did them.
+        troubled: batches so far of which a task gave what is not finite.
+        barren: batches in a row, up to this one, of which no task gave anything finite.
         history: one record per validation.
     """
 
@@ -48,6 +50,8 @@ class Standing:
     step: int = 0
     stale: int = 0
     seconds: float = 0.0
+    troubled: int = 0
+    barren: int = 0
     history: list[Record] = field(default_factory=list)
 
 
@@ -70,6 +74,8 @@ def to_plain(at: Standing) -> tuple[Tensors, dict[str, Any]]:
         "step": at.step,
         "stale": at.stale,
         "seconds": at.seconds,
+        "troubled": at.troubled,
+        "barren": at.barren,
         "history": at.history,
         "best": {"step": at.best.step, "score": at.best.score},
         "rng": at.rng.bit_generator.state,
@@ -106,6 +112,7 @@ def restore(at: Standing, tensors: Tensors, numbers: Mapping[str, Any]) -> None:
         at.optimizer.state[leaf][kind] = value.clone() if kind == "step" else value.to(leaf.device, copy=True)
     at.rng.bit_generator.state = dict(numbers["rng"])
     at.step, at.stale = int(numbers["step"]), int(numbers["stale"])
+    at.troubled, at.barren = int(numbers["troubled"]), int(numbers["barren"])
     at.seconds, at.history = float(numbers["seconds"]), list(numbers["history"])
 
 
