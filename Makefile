@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: env demo test check docs prove results clean
+.PHONY: env demo test check docs prove results bench clean
 
 env: $(STAMP)
 
@@ -20,8 +20,8 @@ test: env  ## Every test but the long proofs.
 	$(BIN)/python -m pytest -n auto -q -m "not slow"
 
 check: env  ## Style, types, the house's layers, dead links, tables made from results.
-	$(BIN)/ruff check src tests tools
-	$(BIN)/ruff format --check src tests tools
+	$(BIN)/ruff check src tests tools benchmarks
+	$(BIN)/ruff format --check src tests tools benchmarks
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python tools/check_links.py
@@ -46,6 +46,10 @@ results: env  ## Measure every figure of the results table again.
 	$(BIN)/python tools/measure_clinical.py
 	$(BIN)/python tools/measure_study.py
 	$(BIN)/python tools/measure_tradeoffs.py
+
+bench: env  ## metadx against its peers, each installed in an environment of its own. Close other programs first.
+	$(BIN)/python benchmarks/bench.py
+	$(BIN)/python tools/tables.py
 
 clean:
 	rm -rf .venv site runs demo-report

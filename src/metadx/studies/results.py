@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from metadx.evaluation import Interval
 from metadx.studies.hardware import hardware
 
-_PROGRAM = (":/src", ":/recipes", ":/tools")
+_PROGRAM = (":/src", ":/recipes", ":/tools", ":/benchmarks")
 
 
 class Row(BaseModel):

@@ -1,0 +1,44 @@
+"""Measures metadx against its peers: `python benchmarks/bench.py [speed] [growth] [evaluation] [latency] [floor]`.
+
+Each peer is installed in an environment of its own under ~/.cache/metadx/bench, or METADX_BENCH. One that cannot be
+installed is said so in its rows, and the rest goes on. Close other programs first: rows tell the spread.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import evaluation
+import floor
+import growth
+import latency
+import speed
+from workloads import WORKLOADS
+
+PARTS = ("speed", "growth", "evaluation", "latency", "floor")
+
+
+def main() -> None:
+    """Runs the parts that were asked for; all by default."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("parts", nargs="*", metavar="part", help=f"of {', '.join(PARTS)}; all by default")
+    parser.add_argument("--rounds", type=int, default=8, help="turns of each side")
+    parser.add_argument(
+        "--workloads", default=",".join(WORKLOADS), help="those of `speed`, with commas between"
+    )
+    parser.add_argument("--way", help="how metadx runs tasks in `speed`; its own choice by default")
+    asked = parser.parse_args()
+    unknown = {*asked.parts} - {*PARTS} or {*asked.workloads.split(",")} - {*WORKLOADS}
+    if unknown:
+        parser.error(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join((*PARTS, *WORKLOADS))}")
+    for part in asked.parts or PARTS:
+        if part == "speed":
+            speed.measure(asked.workloads.split(","), asked.rounds, asked.way)
+        elif part == "growth":
+            growth.measure(max(3, asked.rounds // 2))
+        else:
+            {"evaluation": evaluation, "latency": latency, "floor": floor}[part].measure(asked.rounds)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""How each library runs a meta-step, each in the manner of its own documentation."""

@@ -1,0 +1,60 @@
+"""metadx's engine, as `metadx train` runs it."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from metadx.algorithms import MAML, SQUARED_ERROR, Engine, choose_way
+from metadx.learners import NamedSettings, build_learner
+from metadx.tasks import Task, make_examples, stack
+from metadx.tasks.task import Examples
+from sides.side import Side
+from workloads import Cases, Problem, with_weights
+
+
+def side(problem: Problem) -> Side:
+    """The way that the engine chooses itself, unless the problem's settings name one.
+
+    Peers normalise each batch by its own statistics, the query set by those of the query set; so does MAML where it
+    is transductive.
+    """
+    workload = problem.workload
+    settings = dict(problem.settings)
+    way = settings.pop("way", None)
+    loss = {} if workload.ways else {"loss": SQUARED_ERROR}
+    learner = build_learner(
+        NamedSettings.model_validate(workload.learner), workload.shape, workload.outputs
+    ).to(problem.weights[0].dtype)
+    algorithm = MAML(
+        with_weights(learner, problem.weights),
+        workload.inner_lr,
+        problem.steps,
+        transductive=True,
+        **loss,
+        **settings,
+    )
+    params, state = algorithm.init(np.random.default_rng(0))
+    leaves = {name: value.requires_grad_() for name, value in params.items()}
+    chosen = way or choose_way(algorithm, params)
+    engine = Engine(algorithm, chosen)
+    batch = _batch(problem)
+
+    def backward() -> None:
+        direction, _, _ = engine.update({n: p.detach() for n, p in leaves.items()}, state, batch)
+        for name, leaf in leaves.items():
+            leaf.grad = direction[name]
+
+    return Side(list(leaves.values()), backward, about=str(chosen))
+
+
+def _batch(problem: Problem) -> Task:
+    """The tasks as metadx's own sampling makes them."""
+    pairs = zip(*problem.support, *problem.query, strict=True)
+    return stack([Task(_examples(problem, x, y), _examples(problem, qx, qy)) for x, y, qx, qy in pairs])
+
+
+def _examples(problem: Problem, x: torch.Tensor, y: torch.Tensor) -> Examples:
+    if problem.workload.ways:
+        return make_examples(x, y, problem.workload.ways)
+    return Examples(*Cases(x, y), torch.ones(len(x), dtype=x.dtype))

@@ -1,0 +1,30 @@
+"""ProtoNet over many episodes, as metadx evaluates it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+import herlev
+from metadx.algorithms import ProtoNet, as_predictor
+from metadx.evaluation import evaluate
+from metadx.learners import keep_statistics
+
+
+def evaluation(file: Path) -> Callable[[], float]:
+    """From episodes to their mean accuracy."""
+    with np.load(file) as arrays:
+        number = len(arrays["support"])
+    cells = herlev.source()
+    drawn = herlev.episodes(cells, number)
+    algorithm = ProtoNet(keep_statistics(herlev.backbone(cells)))
+    params, state = algorithm.init(np.random.default_rng(0))
+
+    def run() -> float:
+        predictor = as_predictor(algorithm, params, state)
+        scores = evaluate(predictor, [cells.task(episode) for episode in drawn])
+        return float(np.mean(scores.episode["accuracy"]))
+
+    return run

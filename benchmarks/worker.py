@@ -1,0 +1,132 @@
+"""One side of a comparison in a process of its own: `python worker.py SIDE` answers commands, one JSON line each.
+
+{"do": "prepare", "file": ..., "dtype": "float32", "settings": {}, "threads": null}
+{"do": "time", "steps": 3}          seconds of each meta-step
+{"do": "peak"}                      MiB that a meta-step takes above what lay in memory before it
+{"do": "gradient", "file": ...}     writes the meta-gradient
+{"do": "load", "file": ...}         reads episodes
+{"do": "evaluate"}                  seconds that they take, and accuracy
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from sides.side import Side, meta_step
+from workloads import read_problem
+
+_STATUS, _FORGET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+
+
+class Worker:
+    """A side, and the problem it was given last."""
+
+    def __init__(self, name: str) -> None:
+        self._module: Any = importlib.import_module(f"sides.{name}")
+        self._package = name.partition("_")[0]
+        self._side: Side
+        self._step: Callable[[], None]
+        self._evaluation: Callable[[], float]
+
+    def hello(self) -> dict[str, Any]:
+        """Which release this is."""
+        try:
+            return {"version": version(self._package)}
+        except PackageNotFoundError:  # no library but torch, or metadx where it is not installed
+            return {"version": f"torch {torch.__version__}"}
+
+    def prepare(
+        self,
+        file: str,
+        dtype: str = "float32",
+        settings: dict[str, Any] | None = None,
+        threads: int | None = None,
+    ) -> dict[str, Any]:
+        """Reads a problem.
+
+        Args:
+            threads: how many to use; 0 for the faster of one and all; None for what torch takes by itself.
+        """
+        problem = read_problem(Path(file), getattr(torch, dtype), settings)
+        self._side = self._module.side(problem)
+        self._step = meta_step(self._side)
+        if threads is not None:
+            torch.set_num_threads(threads or self._faster())
+        return {"threads": torch.get_num_threads(), "about": self._side.about}
+
+    def time(self, steps: int) -> dict[str, Any]:
+        """Runs meta-steps."""
+        return {"seconds": [_seconds(self._step) for _ in range(steps)]}
+
+    def peak(self) -> dict[str, Any]:
+        """Runs one meta-step and tells its peak of memory; for the first of a process."""
+        _FORGET.write_text("5", encoding="ascii")  # the high-water mark falls to what is resident now
+        before = _resident("VmRSS")
+        self._step()
+        return {"mebibytes": (_resident("VmHWM") - before) / 1024}
+
+    def gradient(self, file: str) -> dict[str, Any]:
+        """Writes the meta-gradient, parameter by parameter."""
+        for parameter in self._side.parameters:
+            parameter.grad = None
+        self._side.backward()
+        np.savez(file, *(parameter.grad.detach().numpy() for parameter in self._side.parameters))
+        return {}
+
+    def load(self, file: str) -> dict[str, Any]:
+        """Reads episodes."""
+        self._evaluation = self._module.evaluation(Path(file))
+        return {}
+
+    def evaluate(self) -> dict[str, Any]:
+        """Runs all episodes."""
+        began = time.perf_counter()
+        accuracy = self._evaluation()
+        return {"seconds": time.perf_counter() - began, "accuracy": accuracy}
+
+    def _faster(self) -> int:
+        everything = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        taken = {}
+        for threads in {1, everything}:
+            torch.set_num_threads(threads)
+            taken[threads] = min(_seconds(self._step) for _ in range(4))
+        return min(taken, key=lambda threads: taken[threads])
+
+
+def _seconds(function: Callable[[], None]) -> float:
+    began = time.perf_counter()
+    function()
+    return time.perf_counter() - began
+
+
+def _resident(what: str) -> int:
+    """KiB of resident memory, now or at most."""
+    lines = _STATUS.read_text(encoding="ascii").splitlines()
+    return int(next(line.split()[1] for line in lines if line.startswith(what)))
+
+
+def main() -> None:
+    """Answers until standard input ends; what libraries print goes to standard error."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    warnings.simplefilter("ignore")
+    worker = Worker(sys.argv[1])
+    for line in sys.stdin:
+        command = json.loads(line)
+        print(json.dumps(getattr(worker, command.pop("do"))(**command)), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""The benchmarks compare like with like: every side computes the same meta-gradient, and one that fails says so."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "benchmarks"))
+
+from comparison import ALIKE, PEERS, compare, gradients, median_interval  # noqa: E402
+from contender import Side  # noqa: E402
+from environments import installed  # noqa: E402
+from sides import metadx_engine, plain  # noqa: E402
+from workloads import WORKLOADS, read_problem, write_problem  # noqa: E402
+
+LIGHT = ("a", "c1", "c5", "e")
+FUSED = ("a", "b")
+
+
+def gradient(module: Any, file: Path, settings: dict[str, Any]) -> torch.Tensor:
+    """The meta-gradient of a side in this process, in one row."""
+    side = module.side(read_problem(file, torch.float64, settings))
+    side.backward()
+    return torch.cat([parameter.grad.flatten() for parameter in side.parameters])
+
+
+@pytest.mark.parametrize("way", [None, "loop", "vmap"])
+@pytest.mark.parametrize("name", WORKLOADS)
+def test_metadx_computes_what_a_loop_by_hand_does(name: str, way: str | None, tmp_path: Path) -> None:
+    write_problem(tmp_path / "p.npz", name, tasks=2, steps=1 if name in "bd" else None)
+    truth = gradient(plain, tmp_path / "p.npz", {})
+    found = gradient(metadx_engine, tmp_path / "p.npz", {"way": way} if way else {})
+    assert (found - truth).norm() <= 1e-10 * truth.norm()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LIGHT)
+@pytest.mark.parametrize("peer", PEERS, ids=lambda side: side.name)
+def test_peers_compute_what_a_loop_by_hand_does(name: str, peer: Side) -> None:
+    if peer.peer is None or not installed(peer.peer):
+        pytest.skip(f"{peer.peer} is not installed; `make bench` installs it")
+    off = gradients([peer], name)[peer.name]
+    if peer.name == "torchopt-vmap" and name in FUSED:
+        assert off > 1e-4, "vmap over fused batch norm is right now: it may be compared"
+    else:
+        assert off <= ALIKE
+
+
+def test_a_side_that_fails_says_why_and_the_others_go_on() -> None:
+    standings = compare(
+        [Side("broken", "no_such_side", None), Side("by hand", "plain", None, threads=1)], "c1", 1
+    )
+    assert "no_such_side" in standings["broken"].why
+    assert not standings["broken"].right
+    assert standings["by hand"].right
+
+
+def test_the_median_of_few_values_has_their_range_for_an_interval() -> None:
+    assert median_interval([3.0, 1.0, 2.0, 6.0, 4.0, 5.0]) == (3.5, 1.0, 6.0, 6)
+    assert median_interval(list(np.arange(1.0, 21.0))) == (10.5, 6.0, 15.0, 20)
