@@ -20,8 +20,10 @@ from metadx.algorithms import (
     MAML,
     R2D2,
     Algorithm,
+    BaselinePlusPlus,
     BoostedTrees,
     FineTune,
+    GaussianProcess,
     GramRidge,
     LinearProbe,
     LogisticRegression,
@@ -33,9 +35,11 @@ from metadx.algorithms import (
     MetaLogistic,
     MetaSGD,
     NearestCentroid,
+    ProtoMAML,
     ProtoNet,
     Reptile,
     Scratch,
+    TransductiveFineTune,
 )
 from metadx.learners import Tensors
 
@@ -66,6 +70,13 @@ class Row:
     def accepts(self, name: str) -> bool:
         """Whether the user can choose this hyper-parameter."""
         return name in {f.name for f in fields(self.kind)}  # type: ignore[arg-type]
+
+    @property
+    def transductive(self) -> Mapping[str, Any] | None:
+        """Settings with which it sees the query cases; None where it never does."""
+        if self.accepts("transductive"):
+            return {"transductive": True}
+        return {} if self.kind.transductive else None  # type: ignore[attr-defined]
 
     def on(self, network: nn.Module, **settings: Any) -> Algorithm:
         """The algorithm on a given network."""
@@ -121,12 +132,22 @@ ROWS = (
         ordered=True,
     ),
     Row("ProtoNet", ProtoNet, network="embedding"),
+    Row("Proto-MAML", ProtoMAML, {"inner_lr": 0.02, "inner_steps": 2}, network="embedding"),
+    Row(
+        "Proto-MAML-first-order",
+        ProtoMAML,
+        {"inner_lr": 0.02, "inner_steps": 2, "first_order": True},
+        network="embedding",
+    ),
     Row("MatchingNet", MatchingNet, network="embedding"),
     Row("Mahalanobis", Mahalanobis, network="embedding"),
     Row("R2-D2", R2D2, network="embedding"),
     Row("LR-D2", LRD2, network="embedding"),
+    Row("GaussianProcess", GaussianProcess, network="embedding"),
     Row("LinearProbe", LinearProbe, _POOLED, network="embedding"),
     Row("FineTune", FineTune, {**_POOLED, "steps": 5}, network="embedding", ablation={"steps": 0}),
+    Row("Baseline++", BaselinePlusPlus, {**_POOLED, "steps": 5}, network="embedding"),
+    Row("TransductiveFineTune", TransductiveFineTune, {**_POOLED, "steps": 3}, network="embedding"),
     Row("Scratch", Scratch, {"steps": 8}, ablation={"steps": 0}),
     Row("LogisticRegression", LogisticRegression, network="none"),
     Row(

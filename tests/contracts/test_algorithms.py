@@ -207,10 +207,10 @@ def test_a_diagnosis_depends_on_no_other_query_case(
 
 
 @pytest.mark.parametrize(
-    "row", [row for row in ROWS if row.accepts("transductive")], ids=lambda row: row.name
+    "row", [row for row in ROWS if row.transductive is not None], ids=lambda row: row.name
 )
 def test_a_transductive_diagnosis_depends_on_the_query_set(row: Row, rng: np.random.Generator) -> None:
-    algorithm = row.over(BATCH_NORM, transductive=True)
+    algorithm = row.over(BATCH_NORM, **(row.transductive or {}))
     params, state = start(algorithm)
     task = draw_task(rng, BATCH_NORM.shape)
     fewer = task._replace(query=Examples(*(t[:4] for t in task.query)))

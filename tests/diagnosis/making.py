@@ -24,6 +24,8 @@ CONDITIONS = ("flu", "gout", "mumps")
 SETTINGS: dict[str, dict[str, Any]] = {
     "meta_logistic": {"hidden": 6, "embedding": 3},
     "fine_tune": {"steps": 5},
+    "baseline++": {"steps": 5},
+    "proto_maml": {"inner_steps": 2},
     "scratch": {"steps": 5},
     "reptile": {"inner_steps": 2, "eval_steps": 3},
     "boosted_trees": {"trees": 3},
@@ -45,7 +47,10 @@ FORGETS = (
     "mahalanobis",
     "r2d2",
     "lr_d2",
+    "gaussian_process",
+    "proto_maml",
     "fine_tune",
+    "baseline++",
     "linear_probe",
     "logistic_regression",
     "nearest_centroid",
@@ -54,7 +59,15 @@ FORGETS = (
 )
 """Algorithms that do not need their support cases once they are adapted to them."""
 
-EVERY = [(name, kind) for name in ALGORITHMS if suits(name, True) for kind in ("table", "image")]
+TRANSDUCTIVE = ("transductive_fine_tune",)
+"""Algorithms that no diagnoser is made of."""
+
+EVERY = [
+    (name, kind)
+    for name in ALGORITHMS
+    if suits(name, True) and name not in TRANSDUCTIVE
+    for kind in ("table", "image")
+]
 
 
 class Given(NamedTuple):

@@ -3,6 +3,7 @@
 from metadx.algorithms.algorithm import Algorithm, Metrics, Update, query_gradient, solve
 from metadx.algorithms.anil import ANIL
 from metadx.algorithms.average import Average, averaged
+from metadx.algorithms.baseline_plus_plus import BaselinePlusPlus
 from metadx.algorithms.boil import BOIL
 from metadx.algorithms.boosted import BoostedTrees
 from metadx.algorithms.cavia import CAVIA
@@ -11,6 +12,7 @@ from metadx.algorithms.committee import LogisticTrees, MetaCommittee
 from metadx.algorithms.context import EVALUATING, Context
 from metadx.algorithms.dual import DualFit
 from metadx.algorithms.engine import Engine, Way, as_predictor, choose_way, home, mean, over_tasks
+from metadx.algorithms.gaussian_process import GaussianProcess
 from metadx.algorithms.gram_ridge import GramRidge
 from metadx.algorithms.guard import Guarded, Trial, adapt_guarded, as_guarded_predictor, try_adapting
 from metadx.algorithms.head import FittedHead
@@ -33,6 +35,7 @@ from metadx.algorithms.own_line import Line, OwnLine
 from metadx.algorithms.own_normal import Own, OwnNormal
 from metadx.algorithms.pooled import Pooled
 from metadx.algorithms.prior_logistic import PriorLogistic
+from metadx.algorithms.proto_maml import ProtoMAML
 from metadx.algorithms.protonet import ProtoNet, Prototypes
 from metadx.algorithms.r2d2 import R2D2
 from metadx.algorithms.registry import ALGORITHMS, ANY_COLUMNS, TITLES, Dimensions, build_algorithm, suits
@@ -40,6 +43,7 @@ from metadx.algorithms.replay import Replay
 from metadx.algorithms.reptile import Reptile
 from metadx.algorithms.ridge import Linear, Ridge
 from metadx.algorithms.scratch import Scratch
+from metadx.algorithms.transductive_fine_tune import TransductiveFineTune
 from metadx.algorithms.transfer import FineTune, LinearProbe, Probe
 
 __all__ = [
@@ -60,6 +64,7 @@ __all__ = [
     "Adapted",
     "Algorithm",
     "Average",
+    "BaselinePlusPlus",
     "BoostedTrees",
     "Centroids",
     "Context",
@@ -69,6 +74,7 @@ __all__ = [
     "Engine",
     "FineTune",
     "FittedHead",
+    "GaussianProcess",
     "GramRidge",
     "Guarded",
     "LastTarget",
@@ -97,6 +103,7 @@ __all__ = [
     "Pooled",
     "PriorLogistic",
     "Probe",
+    "ProtoMAML",
     "ProtoNet",
     "Prototypes",
     "Regression",
@@ -104,6 +111,7 @@ __all__ = [
     "Reptile",
     "Ridge",
     "Scratch",
+    "TransductiveFineTune",
     "Trial",
     "Update",
     "Way",

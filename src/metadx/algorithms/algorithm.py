@@ -1,4 +1,4 @@
-"""What every algorithm is: four pure functions and four declarations."""
+"""What every algorithm is: four pure functions and a few declarations."""
 
 from __future__ import annotations
 

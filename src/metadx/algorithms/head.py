@@ -1,4 +1,4 @@
-"""Heads that are fitted to a task on embeddings: what is kept of them, and how they embed."""
+"""Heads on an embedding: fitted while the network stays, or linear and adapted together with it."""
 
 from __future__ import annotations
 
@@ -6,8 +6,13 @@ from typing import NamedTuple
 
 from torch import Tensor
 
+from metadx.algorithms.inner import Objective
+from metadx.algorithms.losses import Loss
 from metadx.learners import Functional, Reference, Tensors
 from metadx.tasks import Examples
+
+WEIGHT, BIAS = "classifier.weight", "classifier.bias"
+"""Names of the tensors of a linear head, shape (outputs, width) and (outputs,)."""
 
 
 class FittedHead(NamedTuple):
@@ -28,3 +33,19 @@ def embed_support(net: Functional, tensors: Tensors, support: Examples) -> tuple
     """Embeddings of the support cases, shape (cases, width), and whose batch statistics they have: their own."""
     reference = Reference(support.x, support.mask)
     return net.given(tensors, reference, support.x), reference
+
+
+def through_linear_head(net: Functional, tensors: Tensors, reference: Reference, x: Tensor) -> Tensor:
+    """Outputs of a linear head on the network's embedding; the tensors of both are given."""
+    return net.given(tensors, reference, x) @ tensors[WEIGHT].mT + tensors[BIAS]
+
+
+def linear_head_objective(net: Functional, loss: Loss, fixed: Tensors, support: Examples) -> Objective:
+    """The loss on the support set as a function of the tensors that adapt, a linear head among them."""
+    reference = Reference(support.x, support.mask)
+
+    def objective(fast: Tensors) -> Tensor:
+        output = through_linear_head(net, fixed | fast, reference, support.x)
+        return loss.value(loss.restrict(output, support), support)
+
+    return objective

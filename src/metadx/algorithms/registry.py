@@ -10,11 +10,13 @@ import numpy as np
 
 from metadx.algorithms.algorithm import Algorithm
 from metadx.algorithms.anil import ANIL
+from metadx.algorithms.baseline_plus_plus import BaselinePlusPlus
 from metadx.algorithms.boil import BOIL
 from metadx.algorithms.boosted import BoostedTrees
 from metadx.algorithms.cavia import CAVIA
 from metadx.algorithms.centroid import NearestCentroid
 from metadx.algorithms.committee import LogisticTrees, MetaCommittee
+from metadx.algorithms.gaussian_process import GaussianProcess
 from metadx.algorithms.gram_ridge import GramRidge
 from metadx.algorithms.imaml import IMAML
 from metadx.algorithms.last_target import LastTarget
@@ -34,12 +36,14 @@ from metadx.algorithms.own_line import OwnLine
 from metadx.algorithms.own_normal import VIEWS, OwnNormal
 from metadx.algorithms.pooled import Pooled
 from metadx.algorithms.prior_logistic import PriorLogistic
+from metadx.algorithms.proto_maml import ProtoMAML
 from metadx.algorithms.protonet import ProtoNet
 from metadx.algorithms.r2d2 import R2D2
 from metadx.algorithms.replay import Replay
 from metadx.algorithms.reptile import Reptile
 from metadx.algorithms.ridge import Ridge
 from metadx.algorithms.scratch import Scratch
+from metadx.algorithms.transductive_fine_tune import TransductiveFineTune
 from metadx.algorithms.transfer import FineTune, LinearProbe
 from metadx.errors import UserError, nearest
 from metadx.learners import NamedSettings, build_learner, choose_learner, output_width, refuse_unknown
@@ -54,14 +58,18 @@ ALGORITHMS: dict[str, type[Algorithm]] = {
     "imaml": IMAML,
     "reptile": Reptile,
     "protonet": ProtoNet,
+    "proto_maml": ProtoMAML,
     "matching_net": MatchingNet,
     "mahalanobis": Mahalanobis,
     "r2d2": R2D2,
     "lr_d2": LRD2,
+    "gaussian_process": GaussianProcess,
     "meta_logistic": MetaLogistic,
     "meta_committee": MetaCommittee,
     "fine_tune": FineTune,
     "linear_probe": LinearProbe,
+    "baseline++": BaselinePlusPlus,
+    "transductive_fine_tune": TransductiveFineTune,
     "logistic_regression": LogisticRegression,
     "nearest_centroid": NearestCentroid,
     "boosted_trees": BoostedTrees,
@@ -89,14 +97,18 @@ TITLES = {
     "imaml": "Implicit MAML",
     "reptile": "Reptile",
     "protonet": "Prototypical network",
+    "proto_maml": "Proto-MAML",
     "matching_net": "Matching network",
     "mahalanobis": "Mahalanobis distance to class means",
     "r2d2": "R2-D2, a ridge head",
     "lr_d2": "LR-D2, a logistic head",
+    "gaussian_process": "Gaussian process on an embedding",
     "meta_logistic": "Meta-learned logistic regression",
     "meta_committee": "Meta-learned logistic regression and trees",
     "fine_tune": "Transfer: fine-tuning",
     "linear_probe": "Transfer: linear probe",
+    "baseline++": "Transfer: Baseline++",
+    "transductive_fine_tune": "Transfer: fine-tuning, transductive",
     "logistic_regression": "Logistic regression",
     "nearest_centroid": "Nearest centroid",
     "boosted_trees": "Gradient-boosted trees",

@@ -7,44 +7,18 @@ from functools import cached_property
 from typing import ClassVar, NamedTuple, final
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from metadx.algorithms.algorithm import Algorithm, Update
 from metadx.algorithms.checks import at_least, positive
 from metadx.algorithms.context import EVALUATING, Context
+from metadx.algorithms.head import BIAS, WEIGHT, linear_head_objective, through_linear_head
 from metadx.algorithms.inner import Adapted, adam, reference_of
 from metadx.algorithms.logistic import Regression, fit_logistic, predict_logistic
 from metadx.algorithms.losses import CROSS_ENTROPY, Loss
+from metadx.algorithms.pretraining import classification_gradient, pretraining_init
 from metadx.learners import Functional, Reference, Tensors
 from metadx.tasks import Examples
-
-_WEIGHT, _BIAS = "classifier.weight", "classifier.bias"
-
-
-def pretraining_init(net: Functional, width: int, classes: int) -> tuple[Tensors, Tensors]:
-    """The network's tensors and a zero classifier over the meta-training conditions."""
-    params, state = net.init()
-    like = next(iter((params | state).values()), torch.zeros(()))
-    return params | {_WEIGHT: like.new_zeros(classes, width), _BIAS: like.new_zeros(classes)}, state
-
-
-def classification_gradient(
-    net: Functional, loss: Loss, params: Tensors, state: Tensors, cases: Examples
-) -> Update:
-    """The gradient of the loss of classifying pooled cases into the meta-training conditions."""
-
-    def objective(params: Tensors) -> tuple[Tensor, dict[str, Tensor]]:
-        output = _classify(net, params | state, cases.x, Reference(cases.x, cases.mask))
-        value = loss.value(output, cases)
-        return value, {"loss": value.detach(), "score": loss.score(output.detach(), cases)}
-
-    direction, metrics = torch.func.grad(objective, has_aux=True)(params)
-    return direction, state, metrics
-
-
-def _classify(net: Functional, tensors: Tensors, x: Tensor, reference: Reference) -> Tensor:
-    return net.given(tensors, reference, x) @ tensors[_WEIGHT].mT + tensors[_BIAS]
 
 
 class Probe(NamedTuple):
@@ -155,17 +129,13 @@ class FineTune(Algorithm):
     ) -> Adapted:
         reference = reference_of(support, context.query)
         ways = support.y.shape[-1]
-        head = {_WEIGHT: support.x.new_zeros(ways, self.width), _BIAS: support.x.new_zeros(ways)}
-
-        def objective(fast: Tensors) -> Tensor:
-            output = _classify(self.net, state | fast, support.x, Reference(support.x, support.mask))
-            return self.loss.value(self.loss.restrict(output, support), support)
-
+        head = {WEIGHT: support.x.new_zeros(ways, self.width), BIAS: support.x.new_zeros(ways)}
+        objective = linear_head_objective(self.net, self.loss, state, support)
         fast = adam(lambda _: objective, params | head, self.lr, self.steps)
         return Adapted(state | fast, reference, support)
 
     def predict(self, params: Tensors, state: Tensors, adapted: Adapted, x: Tensor) -> Tensor:
-        output = _classify(self.net, adapted.tensors, x, adapted.reference)
+        output = through_linear_head(self.net, adapted.tensors, adapted.reference, x)
         return self.loss.restrict(output, adapted.support)
 
     def update(

@@ -28,6 +28,8 @@ GRIDS: dict[str, tuple[Settings, ...]] = {
     "scratch": tuple({"lr": lr, "steps": n} for lr in (0.003, 0.03) for n in (20, 100)),
     "linear_probe": tuple({"c": c} for c in _PENALTIES),
     "fine_tune": tuple({"lr": lr, "steps": n} for lr in (0.003, 0.03) for n in (10, 50)),
+    "baseline++": tuple({"lr": lr, "steps": n} for lr in (0.003, 0.03) for n in (10, 100)),
+    "transductive_fine_tune": tuple({"lr": lr, "steps": n} for lr in (0.0003, 0.003) for n in (10, 50)),
 }
 """Settings tried for each method; what is not listed has nothing to tune after training."""
 
