@@ -95,5 +95,5 @@ def test_a_layer_that_cannot_be_changed_is_refused_by_name(layer: str) -> None:
 def test_a_network_without_such_a_layer_is_refused() -> None:
     with pytest.raises(UserError, match="the network has none"):
         CAVIA(nn.Sequential(nn.Flatten()))
-    with pytest.raises(UserError, match="'0' has no weights"):
+    with pytest.raises(UserError, match="not '0'; the network has 1"):
         CAVIA(nn.Sequential(nn.BatchNorm1d(3, affine=False), nn.Linear(3, 2)), layer="0")

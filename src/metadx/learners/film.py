@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor, nn
@@ -12,6 +13,7 @@ from metadx.learners.norm import BatchNorm, LayerNorm, replace_batch_norm
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _NORMS = (BatchNorm, LayerNorm, nn.LayerNorm, nn.GroupNorm)
+_KINDS = (nn.Linear, *_CONVOLUTIONS, *_NORMS)
 _CHANNELS_LAST = (nn.Linear, LayerNorm, nn.LayerNorm)
 
 CONTEXT, SHIFT, SCALE = "context", "context_shift", "context_scale"
@@ -31,47 +33,45 @@ def modulated(module: nn.Module, layer: str, size: int) -> tuple[nn.Module, str]
         size: number of context parameters.
 
     Raises:
-        UserError: there is no such layer, or it has no channels.
+        UserError: there is no such layer, or none that has channels.
 
     References:
         Perez et al., "FiLM: Visual Reasoning with a General Conditioning Layer", AAAI 2018.
     """
     module = replace_batch_norm(copy.deepcopy(module))
-    layer = layer or layer_to_modulate(module)
-    chosen: Any = dict(module.named_modules()).get(layer)
-    if not isinstance(chosen, (*_CONVOLUTIONS, *_NORMS, nn.Linear)):
-        known = [
-            name for name, m in module.named_modules() if isinstance(m, (*_CONVOLUTIONS, *_NORMS, nn.Linear))
-        ]
+    known: dict[str, Any] = {
+        name: m for name, m in module.named_modules() if isinstance(m, _KINDS) and m.weight is not None
+    }
+    layer = layer or layer_to_modulate(known)
+    if layer not in known:
         raise UserError(
-            f"layer must name a linear layer, a convolution or a norm, not {layer!r}; the network has "
+            f"layer must name a linear layer, a convolution or a norm with weights, not {layer!r}; the network has "
             f"{', '.join(known) or 'none'}"
         )
-    if chosen.weight is None:
-        raise UserError(
-            f"layer {layer!r} has no weights, so its channels are unknown; choose the one before it"
-        )
+    chosen = known[layer]
     chosen.register_buffer(CONTEXT, chosen.weight.new_zeros(size))
-    maps = (SHIFT,) if isinstance(chosen, _CHANNELS_LAST) else (SHIFT, SCALE)
-    for name in maps:
+    for name in (SHIFT,) if isinstance(chosen, _CHANNELS_LAST) else (SHIFT, SCALE):
         chosen.register_parameter(name, nn.Parameter(chosen.weight.new_zeros(len(chosen.weight), size)))
     chosen.register_forward_hook(_modulate)
     return module, layer
 
 
-def layer_to_modulate(module: nn.Module) -> str:
-    """The first linear layer; in networks with convolutions the third of these, or the last of fewer.
+def layer_to_modulate(layers: Mapping[str, nn.Module]) -> str:
+    """The first linear layer; where there are convolutions the third of these, or the last of fewer.
 
     The norm right behind it stands for it, because a batch norm would undo what comes before it.
+
+    Args:
+        layers: those there are, in order.
     """
-    leaves: list[tuple[str, Any]] = [pair for pair in module.named_modules() if not any(pair[1].children())]
-    layers = [at for at, (_, m) in enumerate(leaves) if isinstance(m, nn.Linear)]
-    convolutions = [at for at, (_, m) in enumerate(leaves) if isinstance(m, _CONVOLUTIONS)]
-    at = convolutions[:3][-1] if convolutions else next(iter(layers), None)
-    if at is None:
+    names = list(layers)
+    convolutions = [name for name in names if isinstance(layers[name], _CONVOLUTIONS)]
+    linear = [name for name in names if isinstance(layers[name], nn.Linear)]
+    if not convolutions and not linear:
         return ""
-    [(name, _), *behind] = leaves[at : at + 2]
-    return next((n for n, m in behind if isinstance(m, _NORMS) and m.weight is not None), name)
+    chosen = (convolutions[:3] or linear[:1])[-1]
+    behind = names[names.index(chosen) + 1 :][:1]
+    return next((name for name in behind if isinstance(layers[name], _NORMS)), chosen)
 
 
 def _modulate(layer: Any, _: Any, out: Tensor) -> Tensor:
