@@ -133,6 +133,8 @@ def test_models_that_cannot_diagnose() -> None:
     meta = model("maml")
     with pytest.raises(UserError, match="transductive"):
         model("maml", transductive=True)
+    with pytest.raises(UserError, match="instead of transductive_fine_tune, train fine_tune"):
+        model("transductive_fine_tune")
     with pytest.raises(UserError, match="they were trained with another learner"):
         MetaModel(meta.algorithm, {}, {}, meta.inputs)
     assert isinstance(meta.algorithm, MAML)

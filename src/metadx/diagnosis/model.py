@@ -127,7 +127,7 @@ class MetaModel:
         if self.algorithm.transductive:
             raise UserError(
                 "a transductive model's findings depend on the other patients of the same file, so it cannot "
-                "diagnose; train it with transductive: false"
+                "diagnose; train it with transductive: false; instead of transductive_fine_tune, train fine_tune"
             )
         check_tensors(self.algorithm, self.params, self.state)
 
