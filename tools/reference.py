@@ -76,9 +76,18 @@ def _words(kind: Any) -> str:
     if typing.get_origin(kind) is tuple:
         same = Ellipsis in typing.get_args(kind)
         return "list of " + _words(inside[0]) if same else f"[{', '.join(_words(a) for a in inside)}]"
+    if typing.get_origin(kind) is dict:
+        return "mapping of settings to their values"
     if inside:
         return " or ".join(dict.fromkeys(_words(a) for a in inside))
-    names = {int: "whole number", float: "number", str: "text", bool: "true or false", Path: "path"}
+    names = {
+        dict: "mapping",
+        int: "whole number",
+        float: "number",
+        str: "text",
+        bool: "true or false",
+        Path: "path",
+    }
     return names.get(kind, getattr(kind, "__name__", str(kind)))
 
 
@@ -152,6 +161,7 @@ _SECTIONS = {
     "algorithm": "how it is meta-learned and adapted",
     "training": "the outer loop",
     "evaluation": "what `metadx evaluate` measures, unless its options say otherwise",
+    "tune": "what `metadx tune` searches",
 }
 
 

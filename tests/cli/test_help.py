@@ -17,6 +17,7 @@ COMMANDS = (
     ("demo",),
     ("study",),
     ("train",),
+    ("tune",),
     ("evaluate",),
     ("compare",),
     ("adapt",),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import typer
 
 from metadx import __version__
-from metadx.cli import adapt, audit, compare, data, demo, diagnose, evaluate, plan, report, study, train
+from metadx.cli import adapt, audit, compare, data, demo, diagnose, evaluate, plan, report, study, train, tune
 from metadx.cli.exits import Commands, run_program
 
 app = typer.Typer(
@@ -27,6 +27,7 @@ app.command("study", epilog=study.EXAMPLES)(study.study)
 app.add_typer(data.app, name="data")
 app.command("audit", epilog=audit.EXAMPLES)(audit.audit)
 app.command("train", epilog=train.EXAMPLES)(train.train)
+app.command("tune", epilog=tune.EXAMPLES)(tune.tune)
 app.command("evaluate", epilog=evaluate.EXAMPLES)(evaluate.evaluate)
 app.command("compare", epilog=compare.EXAMPLES)(compare.compare)
 app.command("adapt", epilog=adapt.EXAMPLES)(adapt.adapt)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,8 @@ from rich.progress import (
 
 if TYPE_CHECKING:
     from metadx.studies import Progress as Report
+    from metadx.studies import Trial, Watch
+    from metadx.training import Record
 
 
 @contextmanager
@@ -92,3 +94,25 @@ def study_bar(console: Console, quiet: bool) -> Iterator[Callable[[str, float, f
             bar.update(rows[what], completed=done, total=total)
 
         yield report
+
+
+@contextmanager
+def tuning_bar(console: Console, trials: int) -> Iterator[Watch]:
+    """A bar over the trials of a search, with the best score so far and the step of the trial at hand."""
+    columns = (
+        TextColumn("Tuning"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("trials{task.fields[note]}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as bar:
+        row = bar.add_task("", total=trials, note="")
+
+        def watch(ended: Sequence[Trial], record: Record) -> None:
+            best = max((trial.score for trial in ended if trial.outcome == "complete"), default=None)
+            note = "" if best is None else f" · best {best:.3f}"
+            bar.update(row, completed=len(ended), note=f"{note} · step {record['step']}")
+
+        yield watch

@@ -8,6 +8,7 @@ from metadx.studies.demo import DEMO_METHODS, run_demo
 from metadx.studies.diagnosing import adapt_run, load_model, model_of, refuse_odd_units
 from metadx.studies.exam import Exam, Outcome, Plan, Progress, draw_exam, sit
 from metadx.studies.hardware import hardware
+from metadx.studies.journal import Trial
 from metadx.studies.own.job import StudySettings, run_study
 from metadx.studies.planning import plan_run
 from metadx.studies.problem import Problem
@@ -21,6 +22,7 @@ from metadx.studies.runner import resume_run, train_recipe
 from metadx.studies.runs import Run, load_run
 from metadx.studies.several import compare_runs
 from metadx.studies.study import evaluate_run
+from metadx.studies.tuning import TunedRecipe, Watch, resume_tuning, tune_recipe
 from metadx.studies.workfolder import is_unfinished
 
 __all__ = [
@@ -36,7 +38,10 @@ __all__ = [
     "Recipe",
     "Run",
     "StudySettings",
+    "Trial",
     "Tuned",
+    "TunedRecipe",
+    "Watch",
     "adapt_run",
     "assist",
     "build_problem",
@@ -56,10 +61,12 @@ __all__ = [
     "recommend",
     "refuse_odd_units",
     "resume_run",
+    "resume_tuning",
     "run_demo",
     "run_study",
     "sit",
     "train_recipe",
     "tune",
+    "tune_recipe",
     "verdict",
 ]

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from metadx.cases import Scans, entries
 from metadx.learners import NamedSettings
+from metadx.studies.space import TuneSettings
 from metadx.tasks import Drawn, Shape
 from metadx.training import TrainingSettings
 
@@ -294,7 +295,7 @@ class EvaluationSettings(_Part):
 
 
 class Recipe(_Part):
-    """A whole run: data, tasks, auxiliary tasks, learner, algorithm, training, evaluation."""
+    """A whole run: data, tasks, auxiliary tasks, learner, algorithm, training, evaluation, and what to tune."""
 
     title: str = ""
     data: DataSettings
@@ -306,6 +307,7 @@ class Recipe(_Part):
     algorithm: NamedSettings
     training: TrainingSettings = TrainingSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
+    tune: TuneSettings = TuneSettings()
 
     @model_validator(mode="after")
     def _one_axis(self) -> Recipe:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,16 @@ def parse_recipe(content: dict[str, Any], where: str = "recipe") -> Recipe:
         return Recipe.model_validate(content)
     except ValidationError as error:
         raise UserError(f"{where}: {_explain_all(error, Recipe)}") from error
+
+
+def differences(before: Any, now: Any, name: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """What differs between two mappings of mappings: dotted names with both values."""
+    if not (isinstance(before, Mapping) and isinstance(now, Mapping)):
+        if before != now:
+            yield name, before, now
+        return
+    for key in dict.fromkeys((*before, *now)):
+        yield from differences(before.get(key), now.get(key), f"{name}.{key}" if name else str(key))
 
 
 class _Loader(yaml.SafeLoader):

@@ -15,6 +15,7 @@ from metadx.errors import UserError
 from metadx.studies.assist import agreed, begin_together
 from metadx.studies.build import build_problem
 from metadx.studies.recipe import Recipe
+from metadx.studies.recipe_file import differences
 from metadx.studies.runs import METRICS, Run, fingerprints, load_run, read_stored, save_recipe, save_run
 from metadx.studies.study import train_one
 from metadx.studies.workfolder import new_folder, unfinished_folder
@@ -151,19 +152,9 @@ def _plain(recipe: Recipe) -> dict[str, Any]:
 
 
 def _refuse_change(folder: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    changed = [f"{name} was {was!r}, is {value!r}" for name, was, value in _changes(before, now)]
+    changed = [f"{name} was {was!r}, is {value!r}" for name, was, value in differences(before, now)]
     if changed:
         raise UserError(
             f"{folder}: the recipe is not the one that this run began with: {'; '.join(changed)}. Go on with "
             f"`metadx train --resume {folder}`, or train the new recipe into another folder."
         )
-
-
-def _changes(before: Any, now: Any, name: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """What differs between two mappings of mappings: dotted names with both values."""
-    if not (isinstance(before, Mapping) and isinstance(now, Mapping)):
-        if before != now:
-            yield name, before, now
-        return
-    for key in dict.fromkeys((*before, *now)):
-        yield from _changes(before.get(key), now.get(key), f"{name}.{key}" if name else str(key))
