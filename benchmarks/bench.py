@@ -34,10 +34,10 @@ def main() -> None:
     for part in asked.parts or PARTS:
         if part == "speed":
             speed.measure(asked.workloads.split(","), asked.rounds, asked.way)
-        elif part == "growth":
-            growth.measure(max(3, asked.rounds // 2))
+        elif part in ("growth", "evaluation"):
+            {"growth": growth, "evaluation": evaluation}[part].measure(max(3, asked.rounds // 2))
         else:
-            {"evaluation": evaluation, "latency": latency, "floor": floor}[part].measure(asked.rounds)
+            {"latency": latency, "floor": floor}[part].measure(asked.rounds)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
 from comparison import ALIKE, PEERS, compare, gradients, median_interval  # noqa: E402
-from contender import Side  # noqa: E402
+from contender import Failed, Side, contender  # noqa: E402
 from environments import installed  # noqa: E402
 from sides import metadx_engine, plain  # noqa: E402
 from workloads import WORKLOADS, read_problem, write_problem  # noqa: E402
@@ -23,19 +23,19 @@ LIGHT = ("a", "c1", "c5", "e")
 FUSED = ("a", "b")
 
 
-def gradient(module: Any, file: Path, settings: dict[str, Any]) -> torch.Tensor:
+def gradient(module: Any, file: Path) -> torch.Tensor:
     """The meta-gradient of a side in this process, in one row."""
-    side = module.side(read_problem(file, torch.float64, settings))
+    side = module.side(read_problem(file, torch.float64))
     side.backward()
     return torch.cat([parameter.grad.flatten() for parameter in side.parameters])
 
 
-@pytest.mark.parametrize("way", [None, "loop", "vmap"])
 @pytest.mark.parametrize("name", WORKLOADS)
-def test_metadx_computes_what_a_loop_by_hand_does(name: str, way: str | None, tmp_path: Path) -> None:
-    write_problem(tmp_path / "p.npz", name, tasks=2, steps=1 if name in "bd" else None)
-    truth = gradient(plain, tmp_path / "p.npz", {})
-    found = gradient(metadx_engine, tmp_path / "p.npz", {"way": way} if way else {})
+def test_metadx_computes_what_a_loop_by_hand_does(name: str, tmp_path: Path) -> None:
+    few = {"b": 1}.get(name, 2)
+    write_problem(tmp_path / "p.npz", name, tasks=few, steps=1 if name in "bd" else None)
+    truth = gradient(plain, tmp_path / "p.npz")
+    found = gradient(metadx_engine, tmp_path / "p.npz")
     assert (found - truth).norm() <= 1e-10 * truth.norm()
 
 
@@ -52,13 +52,19 @@ def test_peers_compute_what_a_loop_by_hand_does(name: str, peer: Side) -> None:
         assert off <= ALIKE
 
 
-def test_a_side_that_fails_says_why_and_the_others_go_on() -> None:
-    standings = compare(
-        [Side("broken", "no_such_side", None), Side("by hand", "plain", None, threads=1)], "c1", 1
-    )
+def test_a_side_that_cannot_run_says_why() -> None:
+    broken = Side("broken", "no_such_side", None)
+    with pytest.raises(Failed, match="no_such_side"), contender(broken, Path(sys.executable)):
+        pass
+
+
+@pytest.mark.slow
+def test_where_a_side_cannot_run_the_others_go_on() -> None:
+    sides = (Side("broken", "no_such_side", None), Side("by hand", "plain", None, threads=1))
+    standings = compare(sides, "c1", 1)
     assert "no_such_side" in standings["broken"].why
-    assert not standings["broken"].right
-    assert standings["by hand"].right
+    assert not standings["broken"].turns
+    assert standings["by hand"].turns
 
 
 def test_the_median_of_few_values_has_their_range_for_an_interval() -> None:
