@@ -112,4 +112,10 @@ def test_conjugate_gradient_solves_what_is_positive_and_stops_at_what_is_not(
     nothing = conjugate_gradient(lambda v: {"a": matrix @ v["a"]}, {"a": torch.zeros(6).double()}, 3)["a"]
     assert not nothing.any()
     saddle = conjugate_gradient(lambda v: {"a": -v["a"]}, right, 3)["a"]
-    assert not saddle.any()
+    assert torch.equal(saddle, right["a"])
+    bent = torch.tensor([3.0, 1.0, 1.0, 1.0, 1.0, -3.0]).double()
+    first = conjugate_gradient(lambda v: {"a": bent * v["a"]}, {"a": torch.ones(6).double()}, 1)["a"]
+    assert torch.allclose(first, torch.full((6,), 1.5).double())
+    assert torch.equal(
+        conjugate_gradient(lambda v: {"a": bent * v["a"]}, {"a": torch.ones(6).double()}, 5)["a"], first
+    )

@@ -130,23 +130,29 @@ def dot(a: Tensors, b: Tensors) -> Tensor:
 def conjugate_gradient(times: Callable[[Tensors], Tensors], right: Tensors, steps: int) -> Tensors:
     """The x for which `times(x)` is `right`, after some steps from 0.
 
-    It stops where nothing is left, or where the matrix proves not to be positive. There is no branch on data, so
-    that it runs under `torch.func.vmap`.
+    It stops where nothing is left, or where the matrix proves not to be positive: with what it has, and with the
+    right-hand side itself if that is at the first step. There is no branch on data, so that it runs under
+    `torch.func.vmap`.
 
     Args:
-        times: multiplies by a symmetric, positive definite matrix.
+        times: multiplies by a symmetric matrix, positive definite if there is to be a solution.
         right: the right-hand side.
         steps: at most as many.
+
+    References:
+        Nocedal and Wright, "Numerical Optimization", 2006, algorithm 7.1.
     """
     x = {name: torch.zeros_like(value) for name, value in right.items()}
     left = ahead = right
     size = dot(left, left)
     going = torch.ones_like(size)
-    for _ in range(steps):
+    for step in range(steps):
         product = times(ahead)
         bend = dot(ahead, product)
         going = going * (bend > 0)
         length = going * size / torch.where(bend > 0, bend, 1.0)
+        if step == 0:
+            length = torch.where(bend > 0, length, 1.0)
         x = {name: value + length * ahead[name] for name, value in x.items()}
         left = {name: value - length * product[name] for name, value in left.items()}
         before, size = size, dot(left, left)
