@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import signal
 from pathlib import Path
 from typing import Any
@@ -104,8 +105,10 @@ def test_the_time_that_is_up_begins_no_trial(metadx: Metadx, tmp_path: Path) -> 
 def test_a_trial_that_diverges_is_one_that_failed(metadx: Metadx, tmp_path: Path) -> None:
     space = {"training.lr": {"choices": [1e-3, 1e30]}}
     recipe = a_recipe(tmp_path, space=space, training={"optimizer": "sgd", "iterations": 12})
-    with pytest.warns(UserWarning, match="not finite"):
-        metadx("tune", recipe, "--out", tmp_path / "t", "--trials", 6, "-q").ok()
+    said = metadx("tune", recipe, "--out", tmp_path / "t", "--trials", 6, "-q").ok().err
+    assert any(
+        re.match(r"metadx: step \d+: what task 1 of 2, data/train \(", line) for line in said.splitlines()
+    )
     outcomes = {row["training.lr"]: (row["outcome"], row["why"]) for row in rows(tmp_path / "t")}
     assert outcomes["1e+30"][0] == "failed"
     assert "finite direction" in outcomes["1e+30"][1]

@@ -6,14 +6,16 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from rich.console import Console
 from rich.text import Text
 from typer.core import TyperGroup
 
-from metadx.errors import Interrupted, UserError
+from metadx.errors import Interrupted, Notice, UserError
 
 MISTAKE, INTERRUPTED, PIPE_CLOSED = 2, 130, 1
 
@@ -24,7 +26,8 @@ class Commands(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Runs a command and turns what stopped it into a line on stderr and an exit code."""
         try:
-            return super().invoke(ctx)
+            with _notices():
+                return super().invoke(ctx)
         except UserError as error:
             stop(str(error), MISTAKE)
         except Interrupted as asked:
@@ -35,6 +38,23 @@ class Commands(TyperGroup):
             if error.filename is None:
                 raise
             stop(f"{error.filename}: {error.strerror}. Mend the path, its permissions or the disk.", MISTAKE)
+
+
+@contextmanager
+def _notices() -> Iterator[None]:
+    """Every notice as one line on stderr; other warnings as Python shows them."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", Notice)
+        shown = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+            if issubclass(category, Notice):
+                _say(str(message))
+            else:
+                shown(message, category, *where, **more)
+
+        warnings.showwarning = show
+        yield
 
 
 def run_program(program: Callable[[], object]) -> None:
@@ -54,6 +74,10 @@ def run_program(program: Callable[[], object]) -> None:
 
 def stop(message: str, code: int) -> NoReturn:
     """Ends the program with one line on stderr."""
+    _say(message)
+    sys.exit(code)
+
+
+def _say(message: str) -> None:
     line = Text.assemble(("metadx: ", "bold red"), " ".join(message.splitlines()))
     Console(stderr=True, soft_wrap=True, highlight=False).print(line)
-    sys.exit(code)
