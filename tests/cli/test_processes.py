@@ -52,9 +52,9 @@ def recipe(tmp_path: Path) -> Path:
 @contextmanager
 def on_two(recipe: Path, out: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
     """The training in two processes."""
-    torchrun = str(Path(sys.executable).with_name("torchrun"))
+    torchrun = [sys.executable, "-m", "torch.distributed.run"]
     words = ["--standalone", "--nproc-per-node", "2", *options, "-m", "metadx", "train", str(recipe), "--out"]
-    with subprocess.Popen([torchrun, *words, str(out)], stderr=subprocess.PIPE, text=True) as running:
+    with subprocess.Popen([*torchrun, *words, str(out)], stderr=subprocess.PIPE, text=True) as running:
         try:
             yield running
         finally:

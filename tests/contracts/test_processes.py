@@ -22,8 +22,8 @@ EQUAL = 1e-12
 def of_two(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What two processes learned."""
     folder = tmp_path_factory.mktemp("two")
-    torchrun = Path(sys.executable).with_name("torchrun")
-    command = [torchrun, "--standalone", "--nproc-per-node", "2", together.__file__, folder]
+    torchrun = [sys.executable, "-m", "torch.distributed.run"]
+    command = [*torchrun, "--standalone", "--nproc-per-node", "2", together.__file__, folder]
     done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     return folder
