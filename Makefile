@@ -34,7 +34,7 @@ docs: env  ## The documentation as a site, in site/.
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 prove: env  ## The proofs that are too long for the suite.
-	$(BIN)/python -m pytest -q -m slow
+	$(BIN)/python -m pytest -n auto -q -m slow --durations=20
 
 results: env  ## Measure every figure of the results table again.
 	$(BIN)/python tools/measure.py
@@ -46,6 +46,7 @@ results: env  ## Measure every figure of the results table again.
 	$(BIN)/python tools/measure_clinical.py
 	$(BIN)/python tools/measure_study.py
 	$(BIN)/python tools/measure_tradeoffs.py
+	$(BIN)/python tools/measure_fuzz.py
 
 bench: env  ## metadx against its peers, each installed in an environment of its own. Close other programs first.
 	$(BIN)/python benchmarks/bench.py

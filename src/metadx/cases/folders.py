@@ -9,6 +9,7 @@ import numpy as np
 
 from metadx.cases.cases import Cases, Provenance
 from metadx.cases.dicom.told import told_by_headers
+from metadx.cases.inside import children, files_below
 from metadx.cases.kinds import is_picture, read_as_dicom
 from metadx.cases.labels import number_classes
 from metadx.cases.patients import VOUCHED, from_pattern, vouched
@@ -118,23 +119,17 @@ def _find(root: Path) -> tuple[list[tuple[Path, Path]], tuple[str, ...]]:
 
 def _left_out(root: Path, read: set[Path]) -> tuple[str, ...]:
     """A note of files that are no pictures, or lie outside the class folders."""
-    other = [
-        file
-        for file in sorted(root.rglob("*"))
-        if file.is_file() and file not in read and _visible(file, root)
-    ]
+    other = [file for file in files_below(root) if file not in read]
     return (f"{len(other)} other files were left out, such as {other[0].name}.",) if other else ()
 
 
 def _pictures(folder: Path) -> list[tuple[Path, Path]]:
     nested = _visible_folders(folder)
-    below = [
-        file for one in nested for file in sorted(one.rglob("*")) if file.is_file() and _visible(file, one)
-    ]
+    below = [file for one in nested for file in files_below(one)]
     dicom = [file for file in below if read_as_dicom(file)]
     if nested and (not dicom or any(is_picture(file) and file not in set(dicom) for file in below)):
         raise UserError(f"{folder}: holds the folder '{nested[0].name}'. Put its pictures directly into it.")
-    files = sorted(file for file in folder.iterdir() if file.is_file() and not file.name.startswith("."))
+    files = [file for file in children(folder) if file.is_file()]
     files += dicom
     pictures = [file for file in files if is_picture(file)]
     if not pictures:
@@ -145,16 +140,8 @@ def _pictures(folder: Path) -> list[tuple[Path, Path]]:
     return [(folder, file) for file in pictures]
 
 
-def _visible(file: Path, root: Path) -> bool:
-    return not any(part.startswith(".") or part == "__MACOSX" for part in file.relative_to(root).parts)
-
-
 def _visible_folders(folder: Path) -> list[Path]:
-    return sorted(
-        child
-        for child in folder.iterdir()
-        if child.is_dir() and not child.name.startswith(".") and child.name != "__MACOSX"
-    )
+    return [child for child in children(folder) if child.is_dir()]
 
 
 def _names(folders: list[Path]) -> str:

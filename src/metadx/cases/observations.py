@@ -13,6 +13,7 @@ from metadx.cases.columns import encode, is_missing, numbers
 from metadx.cases.files import Reading, read_files
 from metadx.cases.folders import class_folders, read_folders
 from metadx.cases.inputs import Inputs
+from metadx.cases.inside import children
 from metadx.cases.kinds import is_dicom, is_picture
 from metadx.cases.medimeta import holds_medimeta
 from metadx.cases.pictures import read_pictures
@@ -170,9 +171,9 @@ def _set(path: Path, inputs: Inputs, task: str | None, label: str | None) -> Obs
 
 
 def _folder(path: Path, inputs: Inputs) -> Observations:
-    inside = [p for p in sorted(path.iterdir()) if not p.name.startswith(".")]
+    inside = children(path)
     flat = [p for p in inside if p.is_file() and is_picture(p)]
-    folders = [p.name for p in inside if p.is_dir() and p.name != "__MACOSX"]
+    folders = [p.name for p in inside if p.is_dir()]
     if flat and folders:
         raise UserError(
             f"{path}: holds pictures and the folder '{folders[0]}'. Give one folder of pictures, or a folder of "

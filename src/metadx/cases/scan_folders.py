@@ -9,6 +9,7 @@ import numpy as np
 
 from metadx.cases.cases import Cases, Provenance
 from metadx.cases.folders import class_folders
+from metadx.cases.inside import is_stray
 from metadx.cases.labels import number_classes
 from metadx.cases.patients import VOUCHED, from_pattern, vouched
 from metadx.cases.pictures import AnySize
@@ -21,7 +22,7 @@ _LOOK = 2000
 def holds_nifti(folder: Path) -> bool:
     """Whether there is a NIfTI file among the first files below a folder."""
     for number, file in enumerate(folder.rglob("*")):
-        if is_nifti(file) and not file.name.startswith(".") and "__MACOSX" not in file.parts:
+        if is_nifti(file) and not is_stray(file) and "__MACOSX" not in file.parts:
             return True
         if number > _LOOK:
             return False

@@ -15,6 +15,7 @@ from metadx.cases.dicom.headers import DETAILS
 from metadx.cases.dicom.series import find_series, read_volume
 from metadx.cases.dicom.told import Told
 from metadx.cases.dicom.windows import CT_WINDOW
+from metadx.cases.inside import files_below
 from metadx.cases.kinds import is_dicom, is_index
 from metadx.cases.nifti import SUFFIXES, read_nifti
 from metadx.cases.pictures import MAX_SET_BYTES, AnySize, sides
@@ -87,12 +88,7 @@ def find_scans(folder: Path) -> list[Group]:
     Raises:
         UserError: a damaged DICOM file.
     """
-    visible = [
-        file
-        for file in sorted(folder.rglob("*"))
-        if file.is_file()
-        and not any(part.startswith(".") or part == "__MACOSX" for part in file.relative_to(folder).parts)
-    ]
+    visible = files_below(folder)
     found: list[Group] = [(file,) for file in visible if is_nifti(file)]
     if any(is_dicom(file) and not is_index(file) for file in visible if not is_nifti(file)):
         found += find_series(folder).values()

@@ -8,17 +8,23 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from metadx.cases.inside import is_stray
 from metadx.errors import UserError
 
 MAX_LINE_BYTES = 16 * 1024**2
 MAX_TEXT_BYTES = 4 * 1024**3
 MAX_TEXT = 300
+MAX_RATIO = 100
+"""What packed text may unpack to, in times its own size; tables pack to a quarter or a tenth."""
+
+ALWAYS_BYTES = 16 * 1024**2
+"""What packed text may unpack to, however small it is."""
 
 _DAMAGE = (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError, NotImplementedError, ValueError)
 
@@ -32,7 +38,8 @@ def text_lines(path: str | Path) -> Iterator[Iterator[str]]:
     """Lines of a file without their ends; gzip is known by its first bytes, a byte order mark is dropped.
 
     Raises:
-        UserError: absent, no file, damaged, not UTF-8, NUL bytes, a line above 16 MB, more than 4 GB of text.
+        UserError: absent, no file, damaged, not UTF-8, NUL bytes, a line above 16 MB, more than 4 GB of text, or
+            packed text above 16 MB and a hundred times its size.
     """
     file = Path(path)
     if not file.exists():
@@ -43,7 +50,7 @@ def text_lines(path: str | Path) -> Iterator[Iterator[str]]:
         zipped = raw.read(2) == b"\x1f\x8b"
         raw.seek(0)
         with gzip.open(raw) if zipped else nullcontext(raw) as plain:
-            yield _decoded(plain, str(file))
+            yield _decoded(plain, str(file), _most_unpacked(file) if zipped else MAX_TEXT_BYTES)
 
 
 @contextmanager
@@ -70,7 +77,7 @@ def zipped_lines(path: str | Path, suffix: str) -> Iterator[Iterator[str]]:
         if text is None:
             found = f"{len(inside)} files" if inside else "no file"
             raise UserError(f"{file}: {found} inside that end in {suffix}. Give a zip that holds one.")
-        yield _decoded(text, f"{file}/{inside[0]}")
+        yield _decoded(text, f"{file}/{inside[0]}", _most_unpacked(file))
 
 
 def short_text(cells: Sequence[str], what: str) -> NDArray[np.str_]:
@@ -104,10 +111,14 @@ def _damaged(what: str, why: BaseException) -> UserError:
 
 
 def _stray(name: str) -> bool:
-    return "__MACOSX" in name.split("/") or name.rpartition("/")[2].startswith(".")
+    return any(is_stray(PurePath(part)) for part in name.split("/"))
 
 
-def _decoded(file: _Lines, what: str) -> Iterator[str]:
+def _most_unpacked(file: Path) -> int:
+    return min(MAX_TEXT_BYTES, max(ALWAYS_BYTES, MAX_RATIO * file.stat().st_size))
+
+
+def _decoded(file: _Lines, what: str, most: int) -> Iterator[str]:
     total, number = 0, 0
     while True:
         try:
@@ -119,8 +130,13 @@ def _decoded(file: _Lines, what: str) -> Iterator[str]:
         number += 1
         total += len(line)
         if len(line) > MAX_LINE_BYTES or total > MAX_TEXT_BYTES:
-            most = "a line longer than 16 MB" if len(line) > MAX_LINE_BYTES else "more than 4 GB of text"
-            raise UserError(f"{what}: {most} (line {number}). Is this the right file?")
+            said = "a line longer than 16 MB" if len(line) > MAX_LINE_BYTES else "more than 4 GB of text"
+            raise UserError(f"{what}: {said} (line {number}). Is this the right file?")
+        if total > most:
+            raise UserError(
+                f"{what}: unpacks to more than {MAX_RATIO} times its size, as no table does. If you trust it, "
+                "unpack it first."
+            )
         if b"\0" in line:
             raise UserError(
                 f"{what}: NUL byte in line {number}: not a text file, or UTF-16. Save it as UTF-8."

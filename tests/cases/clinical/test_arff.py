@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cases.mutations import survive
 from metadx.cases import EVERY_CASE_ITS_OWN_PATIENT
 from metadx.cases.clinical import parse_arff, read_arff
 from metadx.errors import UserError
@@ -147,18 +146,3 @@ def test_the_tables_at_hand(data_root: Path, name: str, cases: int, classes: int
     assert len(table) == cases
     assert len(table.classes) == classes
     assert np.isnan(table.x).any()
-
-
-def reader(path: Path):
-    return read_arff(path, patient="who")
-
-
-def test_damaged_files_are_read_or_refused(tmp_path: Path) -> None:
-    read, refused = survive(reader, tmp_path / "x.arff", GOOD.encode(), count=300)
-    assert read > 10
-    assert refused > 100
-
-
-@pytest.mark.slow
-def test_ten_thousand_damaged_files_are_read_or_refused(tmp_path: Path) -> None:
-    survive(reader, tmp_path / "x.arff", GOOD.encode(), count=10_000, seed=1)

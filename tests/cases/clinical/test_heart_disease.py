@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cases.mutations import survive
 from metadx.cases.clinical import HOSPITALS, read_heart_disease
 from metadx.errors import UserError
 
@@ -69,21 +68,3 @@ def test_four_hospitals_of_different_prevalence(data_root: Path) -> None:
     chol = cases.x[:, cases.features.index("cholesterol")]
     assert np.isnan(chol[cases.site == "switzerland"]).all()
     assert np.nanmin(chol) > 50
-
-
-def reader(folder: Path):
-    def read(path: Path):
-        return read_heart_disease(folder)
-
-    return read
-
-
-def test_damaged_files_are_read_or_refused(tmp_path: Path) -> None:
-    read, refused = survive(reader(write(tmp_path)), tmp_path / "processed.va.data", ROWS.encode(), count=200)
-    assert read > 10
-    assert refused > 50
-
-
-@pytest.mark.slow
-def test_ten_thousand_damaged_files_are_read_or_refused(tmp_path: Path) -> None:
-    survive(reader(write(tmp_path)), tmp_path / "processed.va.data", ROWS.encode(), count=10_000, seed=1)

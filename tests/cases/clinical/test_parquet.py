@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cases.mutations import survive
 from metadx.cases import EVERY_CASE_ITS_OWN_PATIENT
 from metadx.cases.clinical import parquet, read_parquet
 from metadx.errors import UserError
@@ -105,14 +104,3 @@ def test_without_pyarrow_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.
 def test_vouched_for(tmp_path: Path) -> None:
     cases = read_parquet(write(tmp_path, patient=None), patients=EVERY_CASE_ITS_OWN_PATIENT)
     assert len(set(cases.patient)) == 3
-
-
-def test_damaged_files_are_read_or_refused(tmp_path: Path) -> None:
-    content = write(tmp_path).read_bytes()
-    assert survive(read_parquet, tmp_path / "x.parquet", content, count=200)[1] > 50
-
-
-@pytest.mark.slow
-def test_ten_thousand_damaged_files_are_read_or_refused(tmp_path: Path) -> None:
-    content = write(tmp_path).read_bytes()
-    survive(read_parquet, tmp_path / "x.parquet", content, count=10_000, seed=1)

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cases.mutations import survive
-from metadx.cases import EVERY_CASE_ITS_OWN_PATIENT, Cases
+from metadx.cases import EVERY_CASE_ITS_OWN_PATIENT
 from metadx.cases.genomics import read_anndata
 from metadx.errors import UserError
 
@@ -186,33 +185,3 @@ def test_a_crash_of_the_library_is_a_refusal(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr("metadx.cases.genomics.apart._PATIENCE", 0.2)
     with pytest.raises(UserError, match="did not end"):
         read_anndata(path, label="cell_type", patient="donor")
-
-
-def reader(path: Path) -> Cases:
-    return read_anndata(path, label="cell_type", patient="donor")
-
-
-def test_damaged_archives_are_read_or_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("metadx.cases.genomics.parts.MAX_VALUES", 1_000_000)
-    content = write(tmp_path, cells(), "zip").read_bytes()
-    assert survive(reader, tmp_path / "damaged", content, count=40)[1] > 5
-
-
-def test_damaged_files_are_read_or_refused(tmp_path: Path) -> None:
-    content = write(tmp_path, cells(), "h5ad").read_bytes()
-    assert sum(survive(reader, tmp_path / "damaged", content, count=2)) == 2
-
-
-@pytest.mark.slow
-def test_ten_thousand_damaged_archives_are_read_or_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("metadx.cases.genomics.parts.MAX_VALUES", 1_000_000)
-    content = write(tmp_path, cells(), "zip").read_bytes()
-    survive(reader, tmp_path / "damaged", content, count=10_000, seed=1)
-
-
-@pytest.mark.slow
-def test_a_hundred_damaged_files_are_read_or_refused_each_in_its_process(tmp_path: Path) -> None:
-    content = write(tmp_path, cells(), "h5ad").read_bytes()
-    survive(reader, tmp_path / "damaged", content, count=100, seed=1)

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cases.mutations import survive
 from metadx.cases import entry, load
 from metadx.cases.genomics import AGREE, DISAGREE, read_clinvar_conflicting
 from metadx.cases.genomics.clinvar import NUMBERS
@@ -127,18 +126,3 @@ def test_335_genes_have_ten_variants_of_each_kind(data_root: Path) -> None:
     assert cases.name is not None
     assert len(set(cases.name)) == len(cases)
     assert not np.isinf(cases.x).any()
-
-
-def test_damaged_files_are_read_or_refused(tmp_path: Path) -> None:
-    read, refused = survive(read_clinvar_conflicting, tmp_path / "x.csv", GOOD.encode(), count=300)
-    assert read > 10
-    assert refused > 100
-
-
-@pytest.mark.slow
-def test_ten_thousand_damaged_files_are_read_or_refused(tmp_path: Path) -> None:
-    path = tmp_path / "x.zip"
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("x.csv", GOOD)
-    survive(read_clinvar_conflicting, tmp_path / "damaged", path.read_bytes(), count=3_000, seed=1)
-    survive(read_clinvar_conflicting, tmp_path / "damaged", GOOD.encode(), count=7_000, seed=2)

@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cases.mutations import survive
-from metadx.cases import EVERY_CASE_ITS_OWN_PATIENT, Cases
+from metadx.cases import EVERY_CASE_ITS_OWN_PATIENT
 from metadx.cases.genomics import find_scale, read_expression, read_studies
 from metadx.errors import UserError
 
@@ -158,22 +157,3 @@ def test_every_study_at_hand(data_root: Path) -> None:
     scales = {name: cases.provenance.preprocessing[1].partition(": ")[2] for name, cases in studies.items()}
     assert sum(scale.startswith("log ratios") for scale in scales.values()) == 7
     assert scales["khan-2001"].startswith("not logged")
-
-
-def reader(path: Path) -> Cases:
-    return read_expression(path, patients=EVERY_CASE_ITS_OWN_PATIENT)
-
-
-@pytest.mark.parametrize("content", [SAMPLES, GENES, STUDY])
-def test_damaged_files_are_read_or_refused(tmp_path: Path, content: str) -> None:
-    read, refused = survive(reader, tmp_path / "x.csv", content.encode(), count=150)
-    assert read > 10
-    assert refused > 20
-
-
-@pytest.mark.slow
-def test_ten_thousand_damaged_files_are_read_or_refused(tmp_path: Path) -> None:
-    for seed, content in enumerate(
-        (SAMPLES.encode(), GENES.encode(), STUDY.encode(), gzip.compress(STUDY.encode()))
-    ):
-        survive(reader, tmp_path / "x.csv", content, count=2_500, seed=seed)

@@ -5,8 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cases.mutations import survive
-from metadx.cases import Cases
 from metadx.cases.genomics import read_saturation
 from metadx.errors import UserError
 
@@ -57,16 +55,3 @@ def test_bad_tables_are_refused(tmp_path: Path, old: str, new: str, said: str) -
 def test_the_label_is_no_feature(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is the label and a feature"):
         read_saturation(write(tmp_path, GOOD), gene="BRCA1", features=["class"])
-
-
-def reader(path: Path) -> Cases:
-    return read_saturation(path, gene="BRCA1", features=["cadd"])
-
-
-def test_damaged_files_are_read_or_refused(tmp_path: Path) -> None:
-    assert survive(reader, tmp_path / "damaged", GOOD.encode(), count=200)[1] > 50
-
-
-@pytest.mark.slow
-def test_ten_thousand_damaged_files_are_read_or_refused(tmp_path: Path) -> None:
-    survive(reader, tmp_path / "damaged", GOOD.encode(), count=10_000, seed=1)

@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cases.mutations import survive
 from metadx.cases.genomics import one_hot, read_windows
 from metadx.errors import UserError
 
@@ -77,12 +76,3 @@ def test_3190_windows_of_sixty(data_root: Path) -> None:
     assert cases.counts() == {"donor (EI)": 767, "acceptor (IE)": 768, "neither (N)": 1655}
     np.testing.assert_allclose(cases.x.sum(1), 1, rtol=1e-6)
     assert len(set(cases.patient)) == 1475
-
-
-def test_damaged_files_are_read_or_refused(tmp_path: Path) -> None:
-    assert survive(read_windows, tmp_path / "damaged", GOOD.encode(), count=200)[1] > 50
-
-
-@pytest.mark.slow
-def test_ten_thousand_damaged_files_are_read_or_refused(tmp_path: Path) -> None:
-    survive(read_windows, tmp_path / "damaged", GOOD.encode(), count=10_000, seed=1)

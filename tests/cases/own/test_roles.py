@@ -90,6 +90,20 @@ def test_semicolons_decimal_commas_bounds_and_missing_labels(tmp_path: Path) -> 
     assert "1 rows have no 'label'" in said
 
 
+def test_cells_in_a_unit_that_the_column_does_not_say_are_not_known(tmp_path: Path) -> None:
+    values = [f"{100 + i}" for i in range(12)]
+    values[3], values[7], values[8] = "7 mmol/L", "5.5mmol/L", "< 90"
+    lines = ["label,glucose,dose [mg/dL]", *(f"d{i % 2},{v},{i + 1} mg/dL" for i, v in enumerate(values[:5]))]
+    lines += [f"d{i % 2},{v},{i + 1}" for i, v in enumerate(values) if i >= 5]
+    own = read_own(write(tmp_path / "a.csv", "\n".join(lines)))
+    assert np.flatnonzero(np.isnan(own.cases.x[:, 0])).tolist() == [3, 7]
+    assert own.cases.x[8, 0] == 90
+    np.testing.assert_array_equal(own.cases.x[:, 1], np.arange(1, 13))
+    said = " ".join(sentence for _, sentence in own.choices)
+    assert "Cells such as '7 mmol/L', with a unit that the column's name does not say" in said
+    assert "So it is in 'glucose' (2)." in said
+
+
 def test_a_file_without_a_header_is_read_by_numbers(tmp_path: Path) -> None:
     text = "\n".join(f"{i * 3 % 7}.0,{i * 2}.5,{i % 2}" for i in range(20))
     own = read_own(write(tmp_path / "a.data", text))

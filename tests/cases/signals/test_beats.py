@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from pathlib import Path
 from typing import Any
@@ -134,33 +133,6 @@ def test_annotations_past_the_end(tmp_path: Path) -> None:
     wfdb.wrann("a", "atr", np.array([10, 99_999]), symbol=["N", "N"], write_dir=str(tmp_path))
     with pytest.raises(UserError, match="annotations up to sample 99,999"):
         read_beats(record.parent)
-
-
-def _mutations(tmp_path: Path, seeds: range) -> None:
-    record = write_record(tmp_path, "a")
-    whole = {suffix: record.with_suffix(suffix).read_bytes() for suffix in (".hea", ".dat", ".atr")}
-    for seed in seeds:
-        rng = np.random.default_rng(seed)
-        suffix = list(whole)[rng.integers(3)]
-        content = bytearray(whole[suffix])
-        if rng.random() < 0.3:
-            content = content[: rng.integers(len(content))]
-        for at in rng.integers(0, max(1, len(content)), rng.integers(1, 6)):
-            if len(content):
-                content[at] = rng.integers(256)
-        record.with_suffix(suffix).write_bytes(content)
-        with contextlib.suppress(UserError):
-            assert np.isfinite(read_beats(tmp_path).x).all()
-        record.with_suffix(suffix).write_bytes(whole[suffix])
-
-
-def test_damaged_files_never_break_the_reader(tmp_path: Path) -> None:
-    _mutations(tmp_path, range(150))
-
-
-@pytest.mark.slow
-def test_ten_thousand_damaged_files(tmp_path: Path) -> None:
-    _mutations(tmp_path, range(10_000))
 
 
 @pytest.mark.skipif("METADX_DATA" not in os.environ, reason="MIT-BIH is not on this machine (METADX_DATA)")

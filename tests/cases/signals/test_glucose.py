@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import gzip
 import os
 from pathlib import Path
@@ -145,35 +144,6 @@ def test_folders_without_files(tmp_path: Path) -> None:
         read_glucose(tmp_path / "none")
     with pytest.raises(UserError, match=r"no \.csv or \.csv\.gz file"):
         read_glucose(tmp_path)
-
-
-def _mutations(tmp_path: Path, seeds: range) -> None:
-    name = "a.csv.gz"
-    whole = write(tmp_path, name, rows()).read_bytes()
-    text = gzip.decompress(whole)
-    for seed in seeds:
-        rng = np.random.default_rng(seed)
-        packed = bool(rng.integers(2))
-        content = bytearray(whole if packed else text)
-        if rng.random() < 0.3:
-            content = content[: rng.integers(1, len(content))]
-        for at in rng.integers(0, len(content), rng.integers(1, 6)):
-            content[at] = rng.integers(256)
-        (tmp_path / name).write_bytes(bytes(content) if packed else gzip.compress(bytes(content), 1))
-        with contextlib.suppress(UserError):
-            cases = read_glucose(tmp_path)
-            assert np.isfinite(cases.x).all()
-            assert cases.x.min() >= 10
-            assert cases.x.max() <= 1000
-
-
-def test_damaged_files_never_break_the_reader(tmp_path: Path) -> None:
-    _mutations(tmp_path, range(200))
-
-
-@pytest.mark.slow
-def test_ten_thousand_damaged_files(tmp_path: Path) -> None:
-    _mutations(tmp_path, range(10_000))
 
 
 @pytest.mark.skipif(

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cases.mutations import survive
 from metadx.cases.signals import holds_series, read_series
 from metadx.errors import UserError
 
@@ -120,11 +119,3 @@ def test_recordings_of_other_channels_and_files_outside_are_refused(tmp_path: Pa
     (made / "labels.csv").unlink()
     with pytest.raises(UserError, match=r"no labels\.csv"):
         read_series(made, step=1, duration=3)
-
-
-def test_damaged_files_give_cases_or_one_line(tmp_path: Path) -> None:
-    read, refused = survive(
-        lambda p: read_series(p, step=2, duration=6), tmp_path / "ward.csv", LONG.encode(), count=150
-    )
-    assert read > 10
-    assert refused > 30

@@ -14,6 +14,7 @@ from metadx.cases.dicom.geometry import Plane, plane_of, stack
 from metadx.cases.dicom.headers import DETAILS, Header, header, read_header, text_notes
 from metadx.cases.dicom.opening import open_dicom, reading
 from metadx.cases.dicom.pixels import modality_values
+from metadx.cases.inside import files_below
 from metadx.cases.kinds import is_dicom, is_index
 from metadx.cases.volumes import MAX_VOXELS, NoVolume, Volume
 from metadx.errors import UserError
@@ -35,9 +36,8 @@ def find_series(folder: str | Path) -> dict[str, tuple[Path, ...]]:
     if not root.is_dir():
         raise UserError(f"{root}: no such folder. Give a folder that holds DICOM files.")
     found: dict[str, list[Path]] = {}
-    for file in sorted(root.rglob("*")):
-        hidden = any(part.startswith(".") for part in file.relative_to(root).parts)
-        if file.is_file() and not hidden and not is_index(file) and is_dicom(file):
+    for file in files_below(root):
+        if not is_index(file) and is_dicom(file):
             found.setdefault(read_header(file).series, []).append(file)
     if not found:
         raise UserError(f"{root}: no DICOM files. Give a folder that holds some.")

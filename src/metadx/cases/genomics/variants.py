@@ -59,7 +59,7 @@ def read_vcf(
     for record in vcf.records:
         for number, alternative in enumerate(record.alternatives, start=1):
             allele = Allele(record.chromosome, record.position, record.reference, alternative)
-            found = _label(record, number, allele, label, vcf)
+            found = _label(record, number, allele, label, vcf, file)
             found = conditions.get(found, "") if conditions is not None else found
             if not alternative.isalpha():
                 left["symbolic"] += 1
@@ -157,25 +157,38 @@ def read_genotypes(path: str | Path, labels: Mapping[str, str]) -> Cases:
     )
 
 
-def _label(record: Record, number: int, allele: Allele, label: str | Mapping[str, str], vcf: Vcf) -> str:
+def _label(
+    record: Record, number: int, allele: Allele, label: str | Mapping[str, str], vcf: Vcf, path: Path
+) -> str:
     if not isinstance(label, str):
         return label.get(allele.name, "")
-    text = _value(record, number, label, vcf)
+    text = _value(record, number, label, vcf, path)
     return "" if text in (None, ".") else text or ""
 
 
-def _value(record: Record, number: int, name: str, vcf: Vcf) -> str | None:
-    """An INFO field's value, the allele's own where there is one per allele."""
+def _value(record: Record, number: int, name: str, vcf: Vcf, path: Path) -> str | None:
+    """An INFO field's value, the allele's own where there is one per allele.
+
+    Raises:
+        UserError: there should be one per allele, and there are more or fewer: nobody knows whose they are.
+    """
     text = record.info.get(name)
     if text is None or name not in vcf.declared or vcf.declared[name].number not in ("A", "R"):
         return text
+    if text in (".", ""):
+        return None
     values = text.split(",")
-    at = number - 1 if vcf.declared[name].number == "A" else number
-    return values[at] if at < len(values) else None
+    reference = vcf.declared[name].number == "R"
+    if len(values) != len(record.alternatives) + reference:
+        raise UserError(
+            f"{path}: {name} of {record.chromosome[:40]}-{record.position} has {len(values)} values, its line "
+            f"{len(record.alternatives) + reference} alleles to have one each. Mend that line."
+        )
+    return values[number - (not reference)]
 
 
 def _number(record: Record, number: int, name: str, vcf: Vcf, path: Path) -> float:
-    text = _value(record, number, name, vcf)
+    text = _value(record, number, name, vcf, path)
     if text in (None, ".", ""):
         return float("nan")
     try:

@@ -11,6 +11,7 @@ import numpy as np
 
 from metadx.cases.cases import EVERY_CASE_ITS_OWN_PATIENT, Cases
 from metadx.cases.files import Reading, read_files
+from metadx.cases.inside import children, files_below, is_stray
 from metadx.cases.kinds import is_picture
 from metadx.cases.medimeta import holds_medimeta
 from metadx.cases.own.cells import is_table
@@ -44,11 +45,11 @@ def read_folder(
         return beats(path)
     if holds_glucose(path):
         return glucose([path])
-    folders = [child for child in sorted(path.iterdir()) if child.is_dir() and _visible(child)]
+    folders = [child for child in children(path) if child.is_dir()]
     cohorts = [child for child in folders if holds_glucose(child)]
     if cohorts and len(cohorts) == len(folders):
         return glucose(cohorts)
-    files = [child for child in sorted(path.iterdir()) if child.is_file() and _visible(child)]
+    files = [child for child in children(path) if child.is_file()]
     tables = [file for file in files if is_table(file)]
     if holds_medimeta(path) or holds_ucr(path):
         return _set(path, pictures)
@@ -97,9 +98,7 @@ def _volumes(path: Path, folders: list[Path], pictures: Pictures) -> tuple[Cases
     from metadx.cases.nifti import read_nifti
     from metadx.cases.slices import cases_of_slices
 
-    found = [
-        (folder.name, file) for folder in folders for file in sorted(folder.rglob("*")) if _is_volume(file)
-    ]
+    found = [(folder.name, file) for folder in folders for file in files_below(folder) if _is_volume(file)]
     volumes = [read_nifti(file, nan=0.0) for _, file in found]
     whose = [file.name.split(".")[0] for _, file in found]
     slices = min(_SLICES, *(volume.values.shape[2] for volume in volumes))
@@ -124,10 +123,6 @@ def _volumes(path: Path, folders: list[Path], pictures: Pictures) -> tuple[Cases
     )
 
 
-def _visible(path: Path) -> bool:
-    return not path.name.startswith(".") and path.name != "__MACOSX"
-
-
 def _is_volume(path: Path) -> bool:
     return path.name.lower().endswith(_VOLUMES)
 
@@ -136,7 +131,7 @@ def _has(folder: Path, kind: Callable[[Path], bool]) -> bool:
     """Whether one of the first files below a folder is of a kind."""
     seen = 0
     for file in folder.rglob("*"):
-        if not file.is_file() or not _visible(file):
+        if not file.is_file() or is_stray(file):
             continue
         if kind(file):
             return True

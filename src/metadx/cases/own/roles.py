@@ -104,9 +104,9 @@ def find_roles(columns: Columns, asked: Asked, source: str) -> Roles:
     taken |= {site} if site else set()
     time, about_time = _time(free, asked, taken, repeats)
     taken |= {time} if time else set()
-    group = next((name for name in free if _GROUP.match(_plain(name)) and name not in taken), None)
+    group = next((name for name in free if _GROUP.match(plain_name(name)) and name not in taken), None)
     path = next(
-        (name for name in free if _plain(name) in ("path", "file", "image", "picture", "filename")), None
+        (name for name in free if plain_name(name) in ("path", "file", "image", "picture", "filename")), None
     )
     if path is not None and not _paths(free[path]):
         path = None
@@ -142,7 +142,8 @@ def distinct(cells: NDArray[np.object_]) -> list[str]:
     return sorted({str(cell) for cell in cells[~is_missing(cells)]})
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
+    """The name of a column in small letters and digits, all else made one underscore."""
     return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
 
 
@@ -151,11 +152,11 @@ def _patient(columns: Columns, asked: Asked, taken: set[str]) -> tuple[str | Non
     if name is None:
         free = [n for n in columns if n not in taken]
         name = next(
-            (n for n in free if _SURE_PATIENT.match(_plain(n)) and len(distinct(columns[n])) > 1), None
+            (n for n in free if _SURE_PATIENT.match(plain_name(n)) and len(distinct(columns[n])) > 1), None
         )
         why = "its name says so"
         if name is None:
-            like = (n for n in free if _LIKE_PATIENT.match(_plain(n)))
+            like = (n for n in free if _LIKE_PATIENT.match(plain_name(n)))
             name = next((n for n in like if len(distinct(columns[n])) >= _FEWEST_PATIENTS), None)
             why = "its name says so, and its values differ from row to row"
     if name is None:
@@ -180,7 +181,7 @@ def _patient(columns: Columns, asked: Asked, taken: set[str]) -> tuple[str | Non
 def _site(columns: Columns, asked: Asked, taken: set[str]) -> tuple[str | None, tuple[Choice, ...]]:
     name, why = asked.site, "as you said"
     if name is None:
-        like = (n for n in columns if n not in taken and _SITE.match(_plain(n)))
+        like = (n for n in columns if n not in taken and _SITE.match(plain_name(n)))
         rows = len(next(iter(columns.values())))
         name = next((n for n in like if 2 <= len(distinct(columns[n])) <= max(rows // 5, 2)), None)
         why = "its name says so"
@@ -202,7 +203,7 @@ def _time(
     if name is None:
         if not repeats:
             return None, ()
-        like = (n for n in columns if n not in taken and _TIME.match(_plain(n)))
+        like = (n for n in columns if n not in taken and _TIME.match(plain_name(n)))
         name = next((n for n in like if not is_missing(columns[n]).any()), None)
         why = "its name says so"
     if name is None:
@@ -253,7 +254,7 @@ def _label(
 
 def _by_name(columns: Columns, free: Sequence[str], course: bool) -> tuple[str | None, str]:
     """The column whose name is that of a diagnosis; in courses over time also one of scores."""
-    plain = {_plain(name): name for name in free}
+    plain = {plain_name(name): name for name in free}
     for word in _LABELS:
         if word not in plain:
             continue
@@ -262,14 +263,16 @@ def _by_name(columns: Columns, free: Sequence[str], course: bool) -> tuple[str |
         if word in _SURE_LABELS or one_only or _could_be(cells, value=True):
             return plain[word], "its name says so"
     like = [
-        name for name in free if _LIKE_LABEL.search(_plain(name)) and _could_be(columns[name], value=False)
+        name
+        for name in free
+        if _LIKE_LABEL.search(plain_name(name)) and _could_be(columns[name], value=False)
     ]
     if like:
         return like[-1], "its name says so"
     if course:
-        scores = [n for n in free if re.search(r"score|updrs|scale|total|value|level", _plain(n))]
+        scores = [n for n in free if re.search(r"score|updrs|scale|total|value|level", plain_name(n))]
         scores = [n for n in scores if not is_text(columns[n])]
-        totals = [n for n in scores if "total" in _plain(n)] or scores
+        totals = [n for n in scores if "total" in plain_name(n)] or scores
         if totals:
             return totals[0], "its name is that of a score, and patients are followed over time"
     return None, ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from metadx.cases.columns import MAX_LEVELS, encode, is_missing, number_or_none,
 from metadx.cases.labels import number_classes
 from metadx.cases.own.cells import Cells
 from metadx.cases.own.choice import Choice
+from metadx.cases.own.numerals import Numerals, about_numerals, numerals
 from metadx.cases.own.roles import Columns, Roles, distinct, is_text
 from metadx.cases.patients import ASSUMED
 from metadx.cases.textfile import MAX_TEXT, sha256_of
@@ -21,9 +21,6 @@ from metadx.errors import UserError
 
 MANY_FEATURES = 300
 """A table with so many columns of numbers is taken for molecular measurements."""
-
-_BOUND = re.compile(r"^[<>≤≥=~]{1,2}\s*([-+]?[0-9.,eE+-]+)$")
-_UNIT = re.compile(r"^([-+]?[0-9]+(?:\.[0-9]+)?)\s*[a-zA-Zµ%/]+[a-zA-Zµ%/0-9^*. ]*$")
 
 
 def table_cases(
@@ -82,8 +79,7 @@ def measurements(columns: Columns) -> tuple[dict[str, NDArray[np.object_]], list
     """The columns that are measurements, and a sentence on every kind that is not, or was read in another way."""
     kept: dict[str, NDArray[np.object_]] = {}
     left: dict[str, list[str]] = {}
-    bounds: dict[str, int] = {}
-    unread: dict[str, int] = {}
+    read: dict[str, Numerals] = {}
     zeros: list[str] = []
     for name, cells in columns.items():
         why = _no_measurement(cells)
@@ -91,24 +87,14 @@ def measurements(columns: Columns) -> tuple[dict[str, NDArray[np.object_]], list
             left.setdefault(why, []).append(name)
             continue
         if not is_text(cells):
-            cells, read, lost = _numbers(cells)
-            bounds |= {name: read} if read else {}
-            unread |= {name: lost} if lost else {}
+            read[name] = numerals(name, cells)
+            cells = read[name].cells
             zeros += [name] if _odd_zeros(cells) else []
         kept[name] = cells
     choices = [
         Choice("Left out", f"{_listed(names)}: {why}, so no measurement.") for why, names in left.items()
     ]
-    if bounds:
-        choices.append(
-            Choice(
-                "Read", f"Values such as '< 0.01' or '5 mg' were read as their number in {_counted(bounds)}."
-            )
-        )
-    if unread:
-        choices.append(
-            Choice("Read", f"Cells that are no numbers were taken for not known in {_counted(unread)}.")
-        )
+    choices += about_numerals(read)
     if zeros:
         choices.append(
             Choice(
@@ -154,23 +140,6 @@ def _date(word: str) -> datetime | None:
         return datetime.fromisoformat(word)
     except ValueError:
         return None
-
-
-def _numbers(cells: NDArray[np.object_]) -> tuple[NDArray[np.object_], int, int]:
-    """Cells of numbers, how many were read as their number, and how many could not be."""
-    out, read, lost = cells.copy(), 0, 0
-    for at in np.flatnonzero(~is_missing(cells)):
-        word = str(cells[at])
-        value = number_or_none(word)
-        if value is not None and np.isfinite(value):
-            continue
-        found = _BOUND.match(word) or _UNIT.match(word)
-        inner = number_or_none(found.group(1)) if found else None
-        if inner is not None and np.isfinite(inner):
-            out[at], read = found.group(1) if found else "", read + 1
-        else:
-            out[at], lost = "", lost + 1
-    return out, read, lost
 
 
 def _odd_zeros(cells: NDArray[np.object_]) -> bool:
@@ -238,8 +207,3 @@ def _times(cells: NDArray[np.object_], source: str, name: str | None) -> NDArray
 def _listed(names: list[str]) -> str:
     shown = ", ".join(f"'{name[:40]}'" for name in names[:5])
     return shown + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")
-
-
-def _counted(counts: dict[str, int]) -> str:
-    shown = ", ".join(f"'{name[:40]}' ({number:,})" for name, number in list(counts.items())[:4])
-    return shown + (f" and {len(counts) - 4} more columns" if len(counts) > 4 else "")

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metadx.cases.cases import Cases, Provenance
+from metadx.cases.inside import children
 from metadx.errors import UserError
 
 TIME_COLUMN = "timestamp"
@@ -99,9 +100,7 @@ def read_glucose(
     place = Path(folder)
     if not place.is_dir():
         raise UserError(f"{place}: no such folder. Give the folder of one CSV file per person.")
-    files = sorted(
-        p for p in place.iterdir() if p.name.endswith(_SUFFIXES) and "metadata" not in p.name.lower()
-    )
+    files = _files(place)
     if not files:
         raise UserError(f"{place}: no .csv or .csv.gz file. Give the folder of one file per person.")
     courses = [read_course(path, unit) for path in files]
@@ -150,9 +149,7 @@ def holds_glucose(folder: Path) -> bool:
 
 
 def _files(folder: Path) -> list[Path]:
-    return sorted(
-        p for p in folder.iterdir() if p.name.endswith(_SUFFIXES) and "metadata" not in p.name.lower()
-    )
+    return [p for p in children(folder) if p.name.endswith(_SUFFIXES) and "metadata" not in p.name.lower()]
 
 
 def _notes(courses: Sequence[Course], without: int) -> tuple[str, ...]:

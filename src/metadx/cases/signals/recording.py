@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from metadx.cases.inside import children
 from metadx.errors import UserError
 
 _MOST_SAMPLES = 1 << 28
@@ -41,7 +42,12 @@ class Recording:
 
 def holds_recordings(folder: Path) -> bool:
     """Whether a folder holds a WFDB recording with annotations."""
-    return any(path.with_suffix(".atr").is_file() for path in folder.glob("*.hea"))
+    return folder.is_dir() and bool(_annotated(folder))
+
+
+def _annotated(folder: Path) -> list[str]:
+    headers = [path for path in children(folder) if path.suffix == ".hea"]
+    return [path.stem for path in headers if path.with_suffix(".atr").is_file()]
 
 
 def record_names(folder: Path) -> list[str]:
@@ -52,7 +58,7 @@ def record_names(folder: Path) -> list[str]:
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder. Give the folder of the .hea, signal and .atr files.")
-    names = sorted(path.stem for path in folder.glob("*.hea") if path.with_suffix(".atr").is_file())
+    names = _annotated(folder)
     if not names:
         raise UserError(f"{folder}: no recordings: no .hea file with an .atr file beside it.")
     return names

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metadx.cases.cases import Cases, Provenance
+from metadx.cases.inside import children
 from metadx.cases.labels import number_classes
 from metadx.cases.patients import VOUCHED, vouched
 from metadx.cases.textfile import sha256_of, text_lines
@@ -73,7 +74,7 @@ def read_ucr(
 
 def holds_ucr(folder: Path) -> bool:
     """Whether a folder holds a `NAME_TRAIN.tsv`."""
-    return folder.is_dir() and any(folder.glob("*_TRAIN.tsv"))
+    return folder.is_dir() and any(file.name.endswith("_TRAIN.tsv") for file in children(folder))
 
 
 def _files(place: Path) -> list[Path]:
@@ -81,7 +82,7 @@ def _files(place: Path) -> list[Path]:
         return [place]
     if not place.is_dir():
         raise UserError(f"{place}: no such file or folder. Give the folder of NAME_TRAIN.tsv.")
-    found = [p for p in sorted(place.iterdir()) if p.suffix in _SUFFIXES and _split(p) != "all"]
+    found = [p for p in children(place) if p.suffix in _SUFFIXES and _split(p) != "all"]
     names = {p.stem.rpartition("_")[0] for p in found}
     if not found or len(names) > 1 or len({_split(p) for p in found}) != len(found):
         shown = ", ".join(p.name for p in found[:4]) or "none"
