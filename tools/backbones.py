@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from held_out import RECIPES, RESULTS, heads, scored, write
 from metadx.cases import Cases, Transform
 from metadx.evaluation import difference
+from metadx.learners import BACKBONES
+from metadx.learners.efficientnet import CHANNELS
 from metadx.studies import Outcome, Plan, Problem, build_problem, draw_exam, read_recipe, recommend
 from metadx.studies.problem import transform_of
 from metadx.studies.recipe import DataSettings, SetsSettings
@@ -20,17 +25,41 @@ from metadx.tasks import ConditionSource, MetaDataset, MetaSplits
 TESTS = ("herlev", "chula", "aml", "ham10000", "nct_crc", "pneumoniamnist")
 EVERY = ("herlev", "chula", "nct_crc", "lc25000", "ham10000", "osteosarcoma", "malaria")
 SHOTS = {"pneumoniamnist": (1, 5, 20)}
-SIDES = {"herlev": 128}  # the other sets came at 64 pixels or less
+SIDES = {"herlev": 224}  # the other sets came at 64 pixels or less
 MOST = {"chula": 100, "pneumoniamnist": 400}  # of each condition, so that embedding takes minutes
-ON = {
-    "backbone": ("a frozen ImageNet network", {"backbone": "efficientnet-lite0"}),
-    "stages": ("all stages of it", {"backbone": "efficientnet-lite0-stages", "whiten": 0.0}),
+COMMAND = "python tools/measure_images.py backbone"
+
+
+@dataclass(frozen=True)
+class LastLayer:
+    """Of the features of all stages, the means of the last one: the baseline's features, through the same views."""
+
+    pictures: tuple[int, ...]
+    shape = (2 * CHANNELS[-1],)
+
+    def __call__(self, x: NDArray[Any]) -> NDArray[np.float32]:
+        features = BACKBONES["efficientnet-lite0-stages"](self.pictures)(x)
+        small, large = np.split(features, 2, 1)
+        last = slice(sum(CHANNELS[:-1]), sum(CHANNELS))
+        means = np.concatenate([small[:, last], large[:, last]], 1)
+        return means / np.sqrt(np.square(means).mean(1, keepdims=True))
+
+
+def _reading(**how: object) -> Callable[[Sequence[Cases]], Transform]:
+    """What a recipe's data settings make of the training sets."""
+    data = DataSettings.model_validate({"name": "herlev", **how})
+    return lambda train: transform_of(train[0], data, train)
+
+
+ON: dict[str, tuple[str, Callable[[Sequence[Cases]], Transform]]] = {
+    "backbone": ("a frozen ImageNet network", _reading(backbone="efficientnet-lite0")),
+    "views": ("a frozen ImageNet network, all views", lambda train: LastLayer(train[0].x.shape[1:])),
+    "stages": ("all stages of it, all views", _reading(backbone="efficientnet-lite0-stages", whiten=0.0)),
     "whitened": (
-        "all stages of it, whitened within conditions of other sets",
-        {"backbone": "efficientnet-lite0-stages", "whiten": 0.3},
+        "all stages of it, all views, whitened within conditions of other sets",
+        _reading(backbone="efficientnet-lite0-stages", whiten=0.3),
     ),
 }
-COMMAND = "python tools/measure_images.py backbone"
 
 
 def backbone(tests: Sequence[str] = TESTS) -> None:
@@ -46,8 +75,8 @@ def backbone(tests: Sequence[str] = TESTS) -> None:
         ways = 2 if test == "pneumoniamnist" else 5
         plan = Plan(shots, ways, 10, 300, 50, 1)
         outcomes = []
-        for name, (on, how) in ON.items():
-            problem = _embedded(pixels, how)
+        for name, (on, fitted) in ON.items():
+            problem = _embedded(pixels, fitted)
             before = time.process_time()
             outcomes += heads(draw_exam(problem, plan), name, on)
             scoring += time.process_time() - before
@@ -97,11 +126,10 @@ def _thin(cases: Cases, most: int | None) -> Cases:
     return cases.select(mask)
 
 
-def _embedded(pixels: Problem, how: dict[str, object]) -> Problem:
+def _embedded(pixels: Problem, fitted: Callable[[Sequence[Cases]], Transform]) -> Problem:
     """The problem with what a backbone makes of its pictures; the same episodes."""
     train = [s.cases for s in pixels.splits.train.sources() if isinstance(s, ConditionSource)]
-    data = DataSettings.model_validate({"name": "herlev", **how})
-    transform: Transform = transform_of(train[0], data, train)
+    transform = fitted(train)
 
     def side(dataset: MetaDataset) -> MetaDataset:
         sources = [
@@ -122,6 +150,7 @@ def _gains(test: str, outcomes: Sequence[Outcome], shots: int, plan: Plan) -> No
     chosen = recommend({k: {n: by_name[n].validation[k] for n in learned} for k in plan.shots})[shots]
     rivals = {
         "over-prototypes": ("backbone-prototypes", {1: 3.0, 5: 4.0}.get(shots) if test == "herlev" else 0.0),
+        "over-views": ("views-prototypes", None),
         "over-logistic": ("backbone-logistic", None),
         "over-features": (chosen.replace("whitened", "stages"), None),
     }

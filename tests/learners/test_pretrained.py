@@ -59,6 +59,20 @@ def pictures(number: int) -> np.ndarray:
     return np.random.default_rng(1).integers(0, 256, (number, 3, 20, 20)).astype(np.uint8)
 
 
+def test_all_stages_see_a_picture_alone_however_it_is_turned_and_large() -> None:
+    pytest.importorskip("efficientnet_lite_pytorch")
+    x = pictures(9)
+    stages = BACKBONES["efficientnet-lite0-stages"](x.shape[1:])
+    features = stages(x)
+    turned = stages(np.rot90(x[:2], 1, (2, 3))[..., ::-1])
+    small, large = np.split(features[:2], 2, 1)
+
+    assert features.shape == (9, *stages.shape) == (9, sum(stages.parts))
+    np.testing.assert_allclose(stages(x[8:]), features[8:], atol=1e-3)
+    np.testing.assert_allclose(turned[:, : small.shape[1]], small, atol=1e-3)
+    assert np.abs(turned[:, small.shape[1] :] - large).max() > 0.1
+
+
 def test_the_tail_goes_on_where_the_front_ends() -> None:
     pytest.importorskip("efficientnet_lite_pytorch")
     x = pictures(2)

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from metadx.cases import Transform
 from metadx.learners.efficientnet import CHANNELS, FRONT, SIDE, pooled, prepare, pretrained, stages, stem
 
-_TOGETHER, _MANY = 32, 200
+_TOGETHER, _MANY = 8, 200
 _REMEMBERED_BYTES = 1 << 30
 _remembered: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
 
@@ -53,21 +53,23 @@ class EfficientNetLite0Stages:
     """Means and standard deviations of the feature maps of all seven stages of EfficientNet-Lite0, frozen.
 
     What tells tissues and cells apart is often texture and colour, which early stages see and the last one has
-    forgotten. Features are averaged over the picture as it is and turned by a quarter, because most pictures under
-    a microscope have no upper side. Their scales differ by stage: use them with `data.whiten`.
+    forgotten, and fine structure, which a small picture has lost: the network looks at 128 x 128 pixels and at
+    256 x 256. At 128, features are averaged over the eight ways to turn and mirror the picture, because most
+    pictures under a microscope have no upper side. Values that are never negative enter as square roots, which
+    keeps the few large ones from deciding alone. Their scales differ by stage: use them with `data.whiten`.
 
     Args:
         pictures: (channels, height, width) of the pictures it is given.
     """
 
     name: ClassVar[str] = "efficientnet-lite0-stages"
-    parts: ClassVar[tuple[int, ...]] = 2 * CHANNELS
-    shape = (2 * sum(CHANNELS),)
+    parts: ClassVar[tuple[int, ...]] = 4 * CHANNELS
+    shape = (4 * sum(CHANNELS),)
 
     pictures: tuple[int, ...]
 
     def __call__(self, x: NDArray[Any]) -> NDArray[np.float32]:
-        """Features, shape (pictures, 4096), of uint8 pictures, shape (pictures, 1 or 3, height, width)."""
+        """Features, shape (pictures, 8192), of uint8 pictures, shape (pictures, 1 or 3, height, width)."""
         return _once(self.name, x, _moments, self.shape)
 
 
@@ -133,7 +135,7 @@ def _once(
     """The embeddings of pictures, from memory where the same backbone has seen the same pictures before."""
     key = f"{name} {x.shape} {hashlib.blake2b(np.ascontiguousarray(x).data, digest_size=32).hexdigest()}"
     if key not in _remembered:
-        found = _in_parts(x, lambda part: embed(_prepared(part)), shape)
+        found = _in_parts(x, lambda part: embed(_unit_range(part)), shape)
         found.setflags(write=False)
         _remembered[key] = found
         while sum(v.nbytes for v in _remembered.values()) > _REMEMBERED_BYTES and len(_remembered) > 1:
@@ -153,28 +155,31 @@ def _in_parts(
     return np.concatenate(parts) if parts else np.zeros((0, *shape), np.float32)
 
 
-def _prepared(x: NDArray[Any]) -> Tensor:
-    return prepare(torch.from_numpy(np.ascontiguousarray(x)).float() / 255)
+def _unit_range(x: NDArray[Any]) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(x)).float() / 255
 
 
 def _head_mean(pictures: Tensor) -> Tensor:
-    maps: Tensor = pretrained().extract_features(pictures)  # type: ignore[operator]
+    maps: Tensor = pretrained().extract_features(prepare(pictures))  # type: ignore[operator]
     return pooled(maps)
 
 
 def _moments(pictures: Tensor) -> Tensor:
-    views = (pictures, torch.rot90(pictures, 1, (-2, -1)).contiguous(memory_format=torch.channels_last))
-    return torch.stack([_moments_of(view) for view in views]).mean(0)
+    mirrored = (pictures, pictures.flip(-1))
+    views = [torch.rot90(side, turns, (-2, -1)) for side in mirrored for turns in range(4)]
+    small = torch.stack([_moments_of(prepare(view)) for view in views]).mean(0)
+    return torch.cat([small, _moments_of(prepare(pictures, 2 * SIDE))], 1)
 
 
 def _moments_of(pictures: Tensor) -> Tensor:
-    maps = stages(pretrained(), pictures)
-    return torch.cat([m.mean((2, 3)) for m in maps] + [m.flatten(2).std(2) for m in maps], 1)
+    *maps, last = stages(pretrained(), pictures)
+    means = [m.mean((2, 3)) for m in maps] + [last.mean((2, 3)).sqrt()]
+    return torch.cat(means + [m.flatten(2).std(2).sqrt() for m in (*maps, last)], 1)
 
 
 def _front(pictures: Tensor) -> Tensor:
     network: Any = pretrained()
-    x = stem(network, pictures)
+    x = stem(network, prepare(pictures))
     for block in network._blocks[:FRONT]:
         x = block(x)
     return x

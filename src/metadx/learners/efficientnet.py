@@ -28,14 +28,15 @@ _SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
-def prepare(pictures: Tensor) -> Tensor:
-    """Pictures as ImageNet networks take them: three channels, 128 x 128 pixels, standardised.
+def prepare(pictures: Tensor, side: int = SIDE) -> Tensor:
+    """Pictures as ImageNet networks take them: three channels, square, standardised.
 
     Args:
         pictures: 0 to 1, shape (pictures, 1 or 3, height, width).
+        side: pixels a side that they are brought to.
     """
     pictures = pictures.expand(-1, 3, -1, -1)
-    pictures = F.interpolate(pictures, (SIDE, SIDE), mode="bilinear", antialias=True, align_corners=False)
+    pictures = F.interpolate(pictures, (side, side), mode="bilinear", antialias=True, align_corners=False)
     mean, std = (pictures.new_tensor(value)[:, None, None] for value in (_MEAN, _STD))
     return ((pictures - mean) / std).contiguous(memory_format=torch.channels_last)
 
