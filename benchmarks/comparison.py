@@ -18,11 +18,12 @@ from metadx.evaluation import Interval
 from workloads import write_problem
 
 METADX = Side("metadx", "metadx_engine", None, threads=None)
+TOGETHER = Side("torchopt-vmap", "torchopt_vmap", "torchopt")
 PEERS = (
     Side("higher", "higher_loop", "higher"),
     Side("learn2learn", "learn2learn_loop", "learn2learn"),
     Side("torchopt", "torchopt_loop", "torchopt"),
-    Side("torchopt-vmap", "torchopt_vmap", "torchopt"),
+    TOGETHER,
 )
 PLAIN = Side("plain", "plain", None)
 ALIKE = 1e-8

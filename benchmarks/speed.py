@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from comparison import ALIKE, METADX, PEERS, Standing, compare, gradients
+from comparison import ALIKE, METADX, PEERS, TOGETHER, Standing, compare, gradients
 from reporting import figure, missing, ratio, timed
 from workloads import WORKLOADS
 
@@ -43,7 +43,7 @@ def _row(name: str, side: str, standing: Standing, off: float) -> None:
 
 
 def _against(name: str, right: Mapping[str, Standing]) -> None:
-    """The ratio to the fastest peer, among sides whose gradient is right."""
+    """The ratio to the fastest peer, and to the fastest that runs tasks one by one, among those who are right."""
     id, workload = f"bench-ratio-{name}", WORKLOADS[name]
     peers = {side: standing for side, standing in right.items() if side != METADX.name}
     if not peers or METADX.name not in right:
@@ -52,3 +52,10 @@ def _against(name: str, right: Mapping[str, Standing]) -> None:
     fastest = min(peers, key=lambda side: peers[side].seconds)
     what = f"{workload.words}: metadx against {fastest}, the fastest peer (hoped for: {workload.hoped:g})"
     ratio(id, what, right[METADX.name], peers[fastest], target=workload.least)
+    loops = {side: standing for side, standing in peers.items() if side != TOGETHER.name}
+    if loops:
+        fastest = min(loops, key=lambda side: loops[side].seconds)
+        what = (
+            f"{workload.words}: metadx against {fastest}, the fastest peer that runs one task after the other"
+        )
+        ratio(f"{id}-loop", what, right[METADX.name], loops[fastest])
