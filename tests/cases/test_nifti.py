@@ -112,7 +112,9 @@ def test_nan_is_refused_until_it_is_given_a_meaning(tmp_path: Path) -> None:
     values[0, 0, :2] = np.nan
     path = save(tmp_path / "nan.nii", values)
     assert "2 of 120 values are NaN. Say what they mean with nan=" in refusal(path)
-    assert read_nifti(path, nan=-1.0).values[0, 0, :2].tolist() == [-1, -1]
+    filled = read_nifti(path, nan=-1.0)
+    assert filled.values[0, 0, :2].tolist() == [-1, -1]
+    assert "nan.nii: 2 of 120 values are NaN, and were made -1." in filled.notes
     values[0, 0, 0] = np.inf
     assert "1 of 120" in refusal(save(tmp_path / "inf.nii", values), nan=0.0)
 

@@ -34,7 +34,7 @@ def read_nifti(path: str | Path, *, index: int | None = None, nan: float | None 
     Args:
         path: a `.nii` or `.nii.gz` file.
         index: which volume of a file that holds several, from 0; may be left out where there is one.
-        nan: the value to put in place of NaN; a file with NaN is refused by default.
+        nan: the value to put in place of NaN, which the notes count; a file with NaN is refused by default.
 
     Raises:
         UserError: nibabel is not installed, no such file, no NIfTI, truncated or damaged, claims more than
@@ -65,6 +65,7 @@ def read_nifti(path: str | Path, *, index: int | None = None, nan: float | None 
     except Exception as why:  # parsers of hostile bytes raise nearly anything
         reason = " ".join(str(why).split())[:160] or type(why).__name__
         raise UserError(f"{file}: truncated or damaged ({reason}). Export it again or leave it out.") from why
+    notes: tuple[str, ...] = ()
     missing = np.isnan(values)
     if missing.any():
         if nan is None:
@@ -72,9 +73,11 @@ def read_nifti(path: str | Path, *, index: int | None = None, nan: float | None 
                 f"{file}: {missing.sum()} of {values.size} values are NaN. Say what they mean with nan=."
             )
         values[missing] = nan
-    notes: tuple[str, ...] = ()
+        notes += (
+            f"{file.name}: {missing.sum():,} of {values.size:,} values are NaN, and were made {nan:g}.",
+        )
     if not (int(header["qform_code"]) or int(header["sform_code"])):
-        notes = (f"{file.name} does not say how it lies in the patient; left and right may be exchanged.",)
+        notes += (f"{file.name} does not say how it lies in the patient; left and right may be exchanged.",)
     return to_ras(Volume(values, affine, str(file), notes=notes))
 
 
