@@ -43,7 +43,8 @@ def test_values_have_the_posterior_that_scikit_learn_finds(rng: np.random.Genera
     task = draw_regression(rng, TABLE, outputs=1)
     amplitude = params["kernel.log_amplitude"].exp().item()
     length = params["kernel.log_length"].exp().item() * math.sqrt(TABLE[0])
-    judge = GaussianProcessRegressor(ConstantKernel(amplitude) * RBF(length), alpha=1.0, optimizer=None)
+    noise = 1 / params["likelihood.log_weight"].exp().item()
+    judge = GaussianProcessRegressor(ConstantKernel(amplitude) * RBF(length), alpha=noise, optimizer=None)
     centre = task.support.y.mean().item()
     judge.fit(task.support.x.numpy(), task.support.y.numpy()[:, 0] - centre)
     mean, deviation = judge.predict(task.query.x.numpy(), return_std=True)
@@ -54,8 +55,20 @@ def test_values_have_the_posterior_that_scikit_learn_finds(rng: np.random.Genera
     unit = adapted.head["unit"].item()
     np.testing.assert_allclose(variance[:, 0], unit * deviation**2, rtol=1e-7)
     residual = task.support.y[:, 0] - centre
-    gram = kernel(params, task.support.x, task.support.x) + torch.eye(len(residual), dtype=torch.float64)
-    assert unit == pytest.approx((residual @ torch.linalg.inv(gram) @ residual / len(residual)).item())
+    gram = kernel(params, task.support.x, task.support.x) + noise * torch.eye(
+        len(residual), dtype=torch.float64
+    )
+    assert unit == pytest.approx((residual @ torch.linalg.inv(gram) @ residual / (len(residual) - 1)).item())
+
+
+def test_one_value_does_not_say_how_far_others_are(rng: np.random.Generator) -> None:
+    algorithm = GaussianProcess(Same(), SQUARED_ERROR)
+    params, state = start(algorithm)
+    task = draw_regression(rng, TABLE)
+    one = task.support._replace(**{name: t[:1] for name, t in task.support._asdict().items()})
+    mean, variance = algorithm.posterior(params, state, algorithm.adapt(params, state, one), task.query.x)
+    assert torch.equal(mean, one.y.expand_as(mean))
+    assert variance.isinf().all()
 
 
 def test_conditions_have_laplaces_posterior_and_moderated_logits(rng: np.random.Generator) -> None:
@@ -63,15 +76,16 @@ def test_conditions_have_laplaces_posterior_and_moderated_logits(rng: np.random.
     params, state = start(algorithm)
     task = draw_task(rng, TABLE)
     gram, across = (kernel(params, x, task.support.x) for x in (task.support.x, task.query.x))
+    weight = params["likelihood.log_weight"].exp()
     latent = torch.zeros_like(task.support.y)
-    for _ in range(2000):  # at the most probable functions, latent = gram (y - p)
-        latent = 0.98 * latent + 0.02 * gram @ (task.support.y - torch.softmax(latent, 1))
+    for _ in range(2000):  # at the most probable functions, latent = gram weight (y - p)
+        latent = 0.98 * latent + 0.02 * weight * gram @ (task.support.y - torch.softmax(latent, 1))
     p = torch.softmax(latent, 1)
     adapted = algorithm.adapt(params, state, task.support)
     mean, variance = algorithm.posterior(params, state, adapted, task.query.x)
-    assert close(mean, across @ (task.support.y - p), 1e-6)
+    assert close(mean, across @ (weight * (task.support.y - p)), 1e-6)
     for way in range(task.ways):
-        spread = gram + torch.diag(1 / (p[:, way] * (1 - p[:, way])))
+        spread = gram + torch.diag(1 / weight / (p[:, way] * (1 - p[:, way])))
         left = params["kernel.log_amplitude"].exp() - torch.einsum(
             "qs,st,qt->q", across, torch.linalg.inv(spread), across
         )

@@ -21,8 +21,8 @@ from metadx.algorithms.protonet import squared_distance
 from metadx.learners import Functional, Tensors
 from metadx.tasks import Examples
 
-_AMPLITUDE, _LENGTH = "kernel.log_amplitude", "kernel.log_length"
-_FIRST_AMPLITUDE = 10.0
+_AMPLITUDE, _LENGTH, _WEIGHT = "kernel.log_amplitude", "kernel.log_length", "likelihood.log_weight"
+_FIRST_WEIGHT = 10.0
 _LEAST_CURVATURE = 1e-6
 
 
@@ -32,10 +32,11 @@ class GaussianProcess(Algorithm):
     """Meta-learns an embedding and a kernel on it, through the posterior that each support set gives.
 
     For conditions every way has a latent function. Its posterior is Laplace's approximation around the most
-    probable one, way by way, and each logit is divided by sqrt(1 + pi / 8 times its variance). For values the
-    posterior is exact, with noise of variance 1 in units that are estimated from each support set. Far from every
-    support case a logit has mean 0 and its full variance, so all conditions are equally probable; a value is then
-    the support set's mean.
+    probable one, way by way, and each logit is divided by sqrt(1 + pi / 8 times its variance). Every support case
+    counts for a meta-learned number of cases: at 1, a single case would never be believed. For values the posterior
+    is exact, in units that are estimated from each support set, and that number is one over the noise's variance.
+    Far from every support case a logit has mean 0 and its full variance, so all conditions are equally probable; a
+    value is then the support set's mean.
 
     Args:
         network: maps (cases, ...) to embeddings (cases, width).
@@ -68,8 +69,8 @@ class GaussianProcess(Algorithm):
     def init(self, rng: np.random.Generator) -> tuple[Tensors, Tensors]:
         params, state = self.net.init()
         like = next(iter((params | state).values()), torch.zeros(()))
-        first = like.new_full((), math.log(_FIRST_AMPLITUDE))
-        return params | {_AMPLITUDE: first, _LENGTH: like.new_zeros(())}, state
+        kernel = {_AMPLITUDE: like.new_zeros(()), _LENGTH: like.new_zeros(())}
+        return params | kernel | {_WEIGHT: like.new_full((), math.log(_FIRST_WEIGHT))}, state
 
     def adapt(
         self, params: Tensors, state: Tensors, support: Examples, context: Context = EVALUATING
@@ -77,12 +78,13 @@ class GaussianProcess(Algorithm):
         embedding, reference = embed_support(self.net, params | state, support)
         gram = _kernel(params, embedding, embedding)
         posterior = self._of_conditions if self.loss.classification else _of_values
-        return FittedHead({"embedding": embedding} | posterior(gram, support), reference, support)
+        fitted = posterior(gram, params[_WEIGHT].exp(), support)
+        return FittedHead({"embedding": embedding} | fitted, reference, support)
 
-    def _of_conditions(self, gram: Tensor, support: Examples) -> Tensors:
-        coefficients = fit_dual(gram, support, 1.0, self.steps).coefficients
+    def _of_conditions(self, gram: Tensor, weight: Tensor, support: Examples) -> Tensors:
+        coefficients = fit_dual(gram, support, 1 / weight, self.steps).coefficients
         p = torch.softmax(self.loss.restrict(gram @ coefficients, support), -1)
-        curvature = (p * (1 - p)).clamp(min=_LEAST_CURVATURE)
+        curvature = weight * (p * (1 - p)).clamp(min=_LEAST_CURVATURE)
         return {
             "centre": coefficients.new_zeros(coefficients.shape[-1]),
             "coefficients": coefficients,
@@ -121,14 +123,15 @@ def _kernel(params: Tensors, a: Tensor, b: Tensor) -> Tensor:
     return torch.exp(params[_AMPLITUDE] - apart / 2 * torch.exp(-2 * params[_LENGTH]))
 
 
-def _of_values(gram: Tensor, support: Examples) -> Tensors:
-    """The posterior of values around their mean, whose unit of variance makes them most probable."""
-    weight = support.mask.unsqueeze(-1)
-    centre = (support.y * weight).sum(0) / weight.sum()
-    whitening = _whitening(gram, torch.ones_like(weight), support.mask)
-    apart = (support.y - centre) * weight
+def _of_values(gram: Tensor, weight: Tensor, support: Examples) -> Tensors:
+    """The posterior of values around their mean; one case does not say what the unit of variance is."""
+    real = support.mask.unsqueeze(-1)
+    centre = (support.y * real).sum(0) / real.sum()
+    whitening = _whitening(gram, weight * torch.ones_like(real), support.mask)
+    apart = (support.y - centre) * real
     coefficients = whitening[0].mT @ whitening[0] @ apart
-    unit = (apart * coefficients).sum(0) / weight.sum()
+    fit, spare = (apart * coefficients).sum(0), real.sum() - 1
+    unit = torch.where(spare > 0, fit / spare.clamp(min=1), torch.inf)
     return {"centre": centre, "coefficients": coefficients, "whitening": whitening, "unit": unit}
 
 
