@@ -168,6 +168,15 @@ def test_a_recipe_edited_in_the_folder_is_refused(table: Path, tmp_path: Path) -
     assert "training.iterations was 6, is 99" in refused(tmp_path / "a")
 
 
+def test_a_checkpoint_of_another_learner_is_refused(table: Path, tmp_path: Path) -> None:
+    for name, hidden in (("a", [4]), ("b", [8])):
+        begin(table, tmp_path / name, learner={"name": "mlp", "hidden": hidden})
+    (tmp_path / "a" / "checkpoint.safetensors").write_bytes(
+        (tmp_path / "b" / "checkpoint.safetensors").read_bytes()
+    )
+    assert "learner.hidden was [8], is [4]" in refused(tmp_path / "a")
+
+
 def test_data_that_changed_are_refused(tmp_path: Path) -> None:
     table = write_table(tmp_path / "table.csv")
     begin(table, tmp_path / "a")

@@ -112,7 +112,7 @@ def restore(at: Standing, tensors: Tensors, numbers: Mapping[str, Any]) -> None:
         at.optimizer.state[leaf][kind] = value.clone() if kind == "step" else value.to(leaf.device, copy=True)
     at.rng.bit_generator.state = dict(numbers["rng"])
     at.step, at.stale = int(numbers["step"]), int(numbers["stale"])
-    at.troubled, at.barren = int(numbers["troubled"]), int(numbers["barren"])
+    at.troubled, at.barren = int(numbers.get("troubled", 0)), int(numbers.get("barren", 0))
     at.seconds, at.history = float(numbers["seconds"]), list(numbers["history"])
 
 
