@@ -40,9 +40,11 @@ def backbone(source: ConditionSource) -> nn.Module:
     """
     torch.manual_seed(0)
     network = embedding(3)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = None  # statistics are those of all that was seen
     with torch.no_grad():
-        for _ in range(20):
-            network(source.inputs(np.random.default_rng(0).permutation(len(source.cases))[:256]))
+        network(source.inputs(np.random.default_rng(0).permutation(len(source.cases))[:128]))
     return network.eval()
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -37,6 +38,14 @@ def embedding(channels: int) -> nn.Module:
     for inner in (channels, 64, 64, 64):
         layers += [nn.Conv2d(inner, 64, 3, padding=1), nn.BatchNorm2d(64), nn.ReLU(), nn.MaxPool2d(2)]
     return nn.Sequential(*layers, nn.Flatten())
+
+
+def filled(network: nn.Module, arrays: Mapping[str, Any]) -> nn.Module:
+    """The network with the tensors `weight00`, `weight01` ... of a file, in their order, in evaluation mode."""
+    names = sorted(key for key in arrays if key.startswith("weight"))
+    tensors = [torch.from_numpy(arrays[name]) for name in names]
+    network.load_state_dict(dict(zip(network.state_dict(), tensors, strict=True)))
+    return network.eval()
 
 
 def mlp(inputs: int, hidden: Sequence[int], outputs: int) -> nn.Module:

@@ -11,15 +11,17 @@ import herlev
 from metadx.algorithms import ProtoNet, as_predictor
 from metadx.evaluation import evaluate
 from metadx.learners import keep_statistics
+from networks import embedding, filled
 
 
 def evaluation(file: Path) -> Callable[[], float]:
     """From episodes to their mean accuracy."""
     with np.load(file) as arrays:
         number = len(arrays["support"])
+        network = filled(embedding(3), arrays)
     cells = herlev.source()
     drawn = herlev.episodes(cells, number)
-    algorithm = ProtoNet(keep_statistics(herlev.backbone(cells)))
+    algorithm = ProtoNet(keep_statistics(network))
     params, state = algorithm.init(np.random.default_rng(0))
 
     def run() -> float:
