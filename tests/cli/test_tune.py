@@ -6,6 +6,7 @@ import csv
 import re
 import signal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -113,6 +114,26 @@ def test_a_trial_that_diverges_is_one_that_failed(metadx: Metadx, tmp_path: Path
     assert outcomes["1e+30"][0] == "failed"
     assert "finite direction" in outcomes["1e+30"][1]
     assert outcomes["0.001"] == ("complete", "")
+
+
+def test_trials_that_do_worse_as_early_are_given_up(
+    metadx: Metadx, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[int] = []
+
+    def worse_and_worse(*_: Any, listeners: Any) -> Any:
+        score = 1 - 0.1 * len(steps)
+        steps.append(0)
+        for step in (1, 2, 3):
+            steps[-1] = step
+            listeners[0]({"step": step, "validation": score})
+        return SimpleNamespace(score=score)
+
+    monkeypatch.setattr(tuning, "train_one", worse_and_worse)
+    said = metadx("tune", a_recipe(tmp_path), "--out", tmp_path / "t", "--trials", 7, "-q").ok()
+    assert [row["outcome"] for row in rows(tmp_path / "t")] == ["complete"] * 5 + ["pruned"] * 2
+    assert steps == [3] * 5 + [1] * 2
+    assert "best is trial 1 of 7, meta-validation 1.000" in said.err
 
 
 @pytest.mark.parametrize(
