@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -53,11 +55,9 @@ def unrolled(network: nn.Module, tasks: list[Task], steps: int) -> Tensors:
     return dict(zip(start, gradients, strict=True))
 
 
-def found(
-    network: nn.Module, tasks: list[Task], way: str, steps: int, cg_steps: int
-) -> tuple[Tensors, float]:
+def found(network: nn.Module, tasks: list[Task], way: str, **settings: Any) -> tuple[Tensors, float]:
     """The direction of the algorithm, and how far its inner problem is from being solved."""
-    algorithm = IMAML(network, inner_lr=LR, inner_steps=steps, penalty=PENALTY, cg_steps=cg_steps)
+    algorithm = IMAML(network, inner_lr=LR, penalty=PENALTY, **settings)
     direction, _, metrics = Engine(algorithm, way).update(*algorithm.net.init(), stack(tasks))
     return direction, metrics["unsolved"].item()
 
@@ -66,7 +66,7 @@ def found(
 def test_solved_its_direction_is_the_gradient_through_the_inner_loop(
     way: str, network: nn.Module, tasks: list[Task]
 ) -> None:
-    direction, unsolved = found(network, tasks, way, steps=80, cg_steps=60)
+    direction, unsolved = found(network, tasks, way, inner_steps=80, cg_steps=60)
     assert unsolved < 1e-9
     assert all_close(direction, unrolled(network, tasks, 80), 1e-7)
 
@@ -74,17 +74,18 @@ def test_solved_its_direction_is_the_gradient_through_the_inner_loop(
 def test_unsolved_its_direction_is_not_that_gradient_and_it_says_so(
     network: nn.Module, tasks: list[Task]
 ) -> None:
-    direction, unsolved = found(network, tasks, "loop", steps=1, cg_steps=60)
+    direction, unsolved = found(network, tasks, "loop", inner_steps=1, cg_steps=60)
     assert unsolved > 0.1
     assert not all_close(direction, unrolled(network, tasks, 1), 1e-2)
     assert not IMAML(network).exact_gradient
 
 
+@pytest.mark.parametrize("damping", [0.0, 3.0])
 def test_its_direction_solves_the_implicit_equation_wherever_the_inner_loop_ends(
-    network: nn.Module, tasks: list[Task]
+    damping: float, network: nn.Module, tasks: list[Task]
 ) -> None:
     task = tasks[0]
-    direction, _ = found(network, [task], "loop", steps=3, cg_steps=60)
+    direction, _ = found(network, [task], "loop", inner_steps=3, cg_steps=60, damping=damping)
     start = {name: p.detach().clone().requires_grad_() for name, p in network.named_parameters()}
     ended = {name: w.detach() for name, w in solve(network, start, task, 3).items()}
     sizes = [w.numel() for w in ended.values()]
@@ -96,7 +97,7 @@ def test_its_direction_solves_the_implicit_equation_wherever_the_inner_loop_ends
     at = torch.cat([w.flatten() for w in ended.values()])
     curvature = torch.autograd.functional.hessian(lambda flat: loss_of(network, of(flat), task.support), at)
     slope = torch.autograd.functional.jacobian(lambda flat: loss_of(network, of(flat), task.query), at)
-    expected = torch.linalg.solve(torch.eye(len(at)).double() + curvature / PENALTY, slope)
+    expected = torch.linalg.solve(torch.eye(len(at)).double() + curvature / (PENALTY + damping), slope)
     assert all_close(direction, of(expected), 1e-8)
 
 

@@ -63,6 +63,7 @@ BAD = [
     (IMAML, NETWORK, "inner_lr", 0.0),
     (IMAML, NETWORK, "penalty", 0.0),
     (IMAML, NETWORK, "cg_steps", 0),
+    (IMAML, NETWORK, "damping", -1.0),
     (Reptile, NETWORK, "inner_lr", 0.0),
     (Reptile, NETWORK, "inner_batch", 0),
     (Reptile, NETWORK, "eval_steps", -1),

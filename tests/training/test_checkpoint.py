@@ -14,8 +14,19 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
-from metadx.algorithms import ANIL, MAML, Algorithm, FineTune, MetaLogistic, ProtoNet, Reptile
+from metadx.algorithms import (
+    ANIL,
+    CAVIA,
+    MAML,
+    Algorithm,
+    FineTune,
+    MAMLPlusPlus,
+    MetaLogistic,
+    ProtoNet,
+    Reptile,
+)
 from metadx.durable import DiskFull
 from metadx.errors import Interrupted, UserError
 from metadx.training import (
@@ -39,7 +50,11 @@ from training.making import dataset, network, tasks
 
 KINDS: dict[str, Callable[[], Algorithm]] = {
     "maml": lambda: MAML(network(), 0.1, 2),
+    "maml++": lambda: MAMLPlusPlus(
+        nn.Sequential(network(), nn.BatchNorm1d(network().head.out_features)), 0.1, 2, 2, 4
+    ),
     "anil": lambda: ANIL(network(), 0.1, 2),
+    "cavia": lambda: CAVIA(network()),
     "reptile": lambda: Reptile(network()),
     "protonet": lambda: ProtoNet(network(None)),
     "meta_logistic": lambda: MetaLogistic(*dataset().sources()[0].input_shape),

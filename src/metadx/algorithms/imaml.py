@@ -43,6 +43,8 @@ class IMAML(Algorithm):
         eval_steps: inner steps at evaluation; `inner_steps` by default.
         penalty: on half the squared distance to the initialisation; above the most negative curvature of the loss.
         cg_steps: steps of the conjugate gradient that solves for the direction.
+        damping: added to the penalty where the direction is solved for, which keeps it sound while the inner
+            problem is not solved; 0 for the implicit gradient itself.
         transductive: batch statistics come from the query set.
         loss: cross-entropy or squared error.
 
@@ -61,12 +63,13 @@ class IMAML(Algorithm):
     eval_steps: int | None = None
     penalty: float = 2.0
     cg_steps: int = 5
+    damping: float = 0.0
     transductive: bool = False
     loss: Loss = CROSS_ENTROPY
 
     def __post_init__(self) -> None:
         positive(self, "inner_lr", "penalty")
-        at_least(0, self, "inner_steps", "eval_steps")
+        at_least(0, self, "inner_steps", "eval_steps", "damping")
         at_least(1, self, "cg_steps")
 
     @cached_property
@@ -102,7 +105,7 @@ class IMAML(Algorithm):
 
         def curved(vector: Tensors) -> Tensors:
             turned = torch.func.grad(lambda at: dot(slope(at), vector))(fast)
-            return {name: v + turned[name] / self.penalty for name, v in vector.items()}
+            return {name: v + turned[name] / (self.penalty + self.damping) for name, v in vector.items()}
 
         gradient, metrics = torch.func.grad(query_loss, has_aux=True)(fast)
         direction = conjugate_gradient(curved, gradient, self.cg_steps)

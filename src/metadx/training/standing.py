@@ -56,7 +56,7 @@ class Standing:
 
 
 def to_plain(at: Standing) -> tuple[Tensors, dict[str, Any]]:
-    """The standing as named tensors and JSON."""
+    """The standing as named tensors and JSON; no two of the tensors share memory, which a file does not allow."""
     groups = {
         "params": {name: leaf.detach() for name, leaf in at.params.items()},
         "state": at.state,
@@ -67,7 +67,7 @@ def to_plain(at: Standing) -> tuple[Tensors, dict[str, Any]]:
             if value is not None
         },
         "best.params": at.best.params,
-        "best.state": at.best.state,
+        "best.state": {name: value.clone() for name, value in at.best.state.items()},
     }
     tensors = {f"{group}/{name}": value for group, named in groups.items() for name, value in named.items()}
     numbers = {
