@@ -21,7 +21,6 @@ OFF: dict[str, Any] = {
     "first_order_until": 0,
     "step_rates": False,
     "step_scales": False,
-    "step_statistics": False,
 }
 
 
@@ -110,7 +109,7 @@ def test_with_every_switch_off_it_is_maml(network: nn.Module, tasks: list[Task])
 def test_statistics_move_towards_those_of_the_support_sets_at_each_step(
     way: str, network: nn.Module, tasks: list[Task], rng: np.random.Generator
 ) -> None:
-    algorithm = MAMLPlusPlus(network, inner_steps=STEPS)
+    algorithm = MAMLPlusPlus(network, inner_steps=STEPS, step_statistics=True)
     params, state = algorithm.init(rng)
     after = Engine(algorithm, way).update(params, state, stack(tasks), Context(rng, 1))[1]
 
@@ -126,7 +125,7 @@ def test_statistics_move_towards_those_of_the_support_sets_at_each_step(
 def test_gathered_statistics_are_used_after_training_and_those_of_the_support_set_in_training(
     network: nn.Module, tasks: list[Task], rng: np.random.Generator
 ) -> None:
-    algorithm = MAMLPlusPlus(network, inner_steps=STEPS)
+    algorithm = MAMLPlusPlus(network, inner_steps=STEPS, step_statistics=True)
     params, state = algorithm.init(rng)
     other = state | {"1.mean": state["1.mean"] + 1.0}
     training = Context(train=True)
@@ -141,5 +140,5 @@ def test_gathered_statistics_are_used_after_training_and_those_of_the_support_se
 
 
 def test_statistics_of_a_query_set_are_not_gathered() -> None:
-    algorithm = MAMLPlusPlus(BATCH_NORM(WAYS), transductive=True)
+    algorithm = MAMLPlusPlus(BATCH_NORM(WAYS), step_statistics=True, transductive=True)
     assert algorithm.init(np.random.default_rng(0))[1] == algorithm.net.init()[1]

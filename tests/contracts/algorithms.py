@@ -92,6 +92,7 @@ class Row:
 
 
 _EXACT_STEPS = {"inner_lr": 0.1, "inner_steps": 2, "multi_step_until": 0, "first_order_until": 0}
+_ANNEALED = {"inner_lr": 0.2, "inner_steps": 2, "multi_step_until": 10, "first_order_until": 20}
 _POOLED = {"width": WIDTH, "classes": CLASSES}
 
 ROWS = (
@@ -106,7 +107,7 @@ ROWS = (
     Row(
         "MAML++-annealing",
         MAMLPlusPlus,
-        {"inner_lr": 0.2, "inner_steps": 2, "multi_step_until": 10, "first_order_until": 20},
+        {**_ANNEALED, "step_statistics": True},
         ablation={"inner_steps": 0},
     ),
     Row("Meta-SGD", MetaSGD, {"inner_lr": 0.2, "inner_steps": 2}, ablation={"inner_steps": 0}),

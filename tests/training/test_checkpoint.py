@@ -51,7 +51,7 @@ from training.making import dataset, network, tasks
 KINDS: dict[str, Callable[[], Algorithm]] = {
     "maml": lambda: MAML(network(), 0.1, 2),
     "maml++": lambda: MAMLPlusPlus(
-        nn.Sequential(network(), nn.BatchNorm1d(network().head.out_features)), 0.1, 2, 2, 4
+        nn.Sequential(network(), nn.BatchNorm1d(3)), 0.1, 2, 2, 4, step_statistics=True
     ),
     "anil": lambda: ANIL(network(), 0.1, 2),
     "cavia": lambda: CAVIA(network()),

@@ -62,7 +62,7 @@ class MAMLPlusPlus(Algorithm):
     first_order_until: int = 300
     step_rates: bool = True
     step_scales: bool = True
-    step_statistics: bool = True
+    step_statistics: bool = False
     transductive: bool = False
     loss: Loss = CROSS_ENTROPY
 
