@@ -74,6 +74,7 @@ def test_one_value_does_not_say_how_far_others_are(rng: np.random.Generator) -> 
 def test_conditions_have_laplaces_posterior_and_moderated_logits(rng: np.random.Generator) -> None:
     algorithm = GaussianProcess(Same(), steps=300)
     params, state = start(algorithm)
+    params["likelihood.log_weight"] = torch.tensor(2.0, dtype=torch.float64)
     task = draw_task(rng, TABLE)
     gram, across = (kernel(params, x, task.support.x) for x in (task.support.x, task.query.x))
     weight = params["likelihood.log_weight"].exp()
@@ -114,5 +115,5 @@ def test_it_is_less_sure_far_from_the_support_set_and_surer_with_more_cases(
         for name, part in (("few", few), ("many", task)):
             fitted = algorithm.adapt(params, state, part.support)
             sure[name].append(-algorithm.posterior(params, state, fitted, task.query.x)[1].mean().item())
-    assert np.mean(sure["far"]) < 1.1 / WAYS < 0.5 < np.mean(sure["near"])
+    assert np.mean(sure["far"]) < 1.5 / WAYS < 0.6 < np.mean(sure["near"])
     assert np.mean(sure["many"]) > np.mean(sure["few"])

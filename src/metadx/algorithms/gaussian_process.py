@@ -22,7 +22,7 @@ from metadx.learners import Functional, Tensors
 from metadx.tasks import Examples
 
 _AMPLITUDE, _LENGTH, _WEIGHT = "kernel.log_amplitude", "kernel.log_length", "likelihood.log_weight"
-_FIRST_WEIGHT = 10.0
+_FIRST_AMPLITUDE, _FIRST_WEIGHT = 3.0, 100.0
 _LEAST_CURVATURE = 1e-6
 
 
@@ -69,8 +69,8 @@ class GaussianProcess(Algorithm):
     def init(self, rng: np.random.Generator) -> tuple[Tensors, Tensors]:
         params, state = self.net.init()
         like = next(iter((params | state).values()), torch.zeros(()))
-        kernel = {_AMPLITUDE: like.new_zeros(()), _LENGTH: like.new_zeros(())}
-        return params | kernel | {_WEIGHT: like.new_full((), math.log(_FIRST_WEIGHT))}, state
+        first = {_AMPLITUDE: _FIRST_AMPLITUDE, _LENGTH: 1.0, _WEIGHT: _FIRST_WEIGHT}
+        return params | {name: like.new_full((), math.log(value)) for name, value in first.items()}, state
 
     def adapt(
         self, params: Tensors, state: Tensors, support: Examples, context: Context = EVALUATING
