@@ -34,7 +34,7 @@ Counts = dict[str, NDArray[np.int64]]
 """Confusion matrix of each patient, shape (classes, classes), truth first."""
 
 _CONVNET: dict[str, Any] = {"name": "signalnet"}
-_PERCEPTRON: dict[str, Any] = {"name": "signalmlp", "steady": 4}
+_PERCEPTRON: dict[str, Any] = {"name": "signalmlp", "steady": 6}
 _POOLED = {"iterations": 600, "meta_batch": 512, "lr": 2e-3}
 _CONVNET_POOLED = {"iterations": 1000, "meta_batch": 192, "lr": 2e-3}
 _TASKS = {"iterations": 500, "meta_batch": 5, "lr": 3e-3}

@@ -109,7 +109,7 @@ def test_conditions_by_patient_mean_the_same_in_every_task(tmp_path: Path) -> No
             "data": {"folder": write_beats(tmp_path / "beats", 7)},
             "patients": {"history": [10, 30], "validation": ["p5"], "test": ["p4", "p6"]},
             "tasks": {"shots": 30, "query": 20},
-            "learner": {"name": "signalmlp", "steady": 4, "hidden": [12, 6]},
+            "learner": {"name": "signalmlp", "steady": 6, "hidden": [12, 6]},
             "algorithm": {"name": "own_normal"},
             "training": {"iterations": 40, "meta_batch": 3, "lr": 0.01, "validation_tasks": 4},
             "evaluation": {"shots": [15, 25], "baselines": ["logistic_regression", "ridge"]},

@@ -16,6 +16,7 @@ from metadx.cases.signals.rhythm import RHYTHM, rhythm
 from metadx.errors import UserError
 
 LEADS = ("MLII", "II", "ML2", "ECG1", "ECG")
+_RECENT, _LEAST_RANGE = 51, 0.05
 
 
 @dataclass(frozen=True)
@@ -48,10 +49,10 @@ def read_beats(
 ) -> Cases:
     """One case per annotated beat, in the order of the recordings and of time.
 
-    `x` has shape (beats, 5, samples), float32: one lead in millivolts less the window's median, and four
-    logarithms of interval ratios (see `rhythm`), each the same throughout the window. `time` is in seconds from
-    the beginning of the recording. A window is cut from its own samples alone: no filter sees the rest of the
-    recording. Where a window runs past either end, the last sample is held.
+    `x` has shape (beats, 1 + rhythm, samples), float32: one lead less the window's median, in units of half the
+    range that beats have lately had (see `recent_range`), and what `rhythm` says of each beat, the same throughout
+    the window. `time` is in seconds from the beginning of the recording. A window is cut from its own samples
+    alone: no filter sees the rest of the recording. Where a window runs past either end, the last sample is held.
 
     Args:
         folder: where the `.hea`, signal and `.atr` files are.
@@ -93,6 +94,7 @@ def read_beats(
             source=str(place),
             preprocessing=(
                 f"lead {', '.join(sorted(used))}, {sampled}, less the window's median",
+                f"in units of half the median range of up to {_RECENT} beats",
                 f"rhythm: logarithms of {', '.join(RHYTHM)}",
             ),
             notes=(f"beat classes: the mapping '{mapping}'",),
@@ -101,6 +103,23 @@ def read_beats(
         time=np.concatenate([part.seconds for _, _, part in parts]),
         name=np.concatenate([np.array([f"{name}@{s:.3f}" for s in part.seconds]) for _, name, part in parts]),
     )
+
+
+def recent_range(wave: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The median range, highest less lowest, of each window and up to fifty before it, at least 0.05 mV.
+
+    The contact of an electrode changes within a recording, and how large a beat is says little otherwise.
+
+    Args:
+        wave: of one recording in millivolts, shape (beats, samples).
+    """
+    own: NDArray[np.float64] = np.ptp(wave, axis=1)
+    if not len(own):
+        return own
+    padded = np.concatenate([np.full(_RECENT - 1, np.nan), own])
+    windows = np.lib.stride_tricks.sliding_window_view(padded, _RECENT)
+    typical: NDArray[np.float64] = np.maximum(np.nanmedian(windows, axis=1), _LEAST_RANGE)
+    return typical
 
 
 @dataclass(frozen=True)
@@ -122,6 +141,7 @@ def _beats(recording: Recording, symbols: Mapping[str, str], window: BeatWindow)
     at = peak[:, None] + window.offsets * recording.rate
     wave = _sampled(recording.signal, at, recording.rate / window.rate)
     wave -= np.median(wave, axis=1, keepdims=True)
+    wave /= recent_range(wave)[:, None] / 2
     steady = np.broadcast_to(ratios[:, :, None], (*ratios.shape, wave.shape[1]))
     return _Part(np.concatenate([wave[:, None], steady], axis=1).astype(np.float32), label, seconds)
 
