@@ -13,7 +13,7 @@ from rich.console import Console
 
 from metadx.algorithms import Algorithm, Dimensions, as_predictor, averaged, build_algorithm, try_adapting
 from metadx.cases import fit_transform, load
-from metadx.cases.signals import DS2
+from metadx.cases.signals import DS2, fibrillating
 from metadx.evaluation import Interval, Predictor, bootstrap_interval, mean_interval
 from metadx.learners import NamedSettings, Tensors
 from metadx.studies.contenders import tune
@@ -41,6 +41,8 @@ _TASKS = {"iterations": 500, "meta_batch": 5, "lr": 3e-3}
 _SHAPE = Shape(shots=160, query=80)
 _AVERAGE = "Own normal and fine-tuning with replay, averaged"
 _HISTORY = (60.0, 300.0)
+_SIMULATED = 0.15
+"""Share of training tasks, or of pooled beats, that are in simulated atrial fibrillation."""
 
 
 Ready = tuple[Algorithm, Tensors, Tensors]
@@ -61,7 +63,8 @@ def main() -> None:
     known = cases.select(~held)
     transform = fit_transform(known)
     learning = PatientSource(known, _HISTORY, transform)
-    dataset = MetaDataset("train", [learning], _SHAPE)
+    simulated = PatientSource(fibrillating(known, np.random.default_rng(0)), _HISTORY, transform)
+    dataset = MetaDataset("train", [learning, simulated], _SHAPE, weights=[1 - _SIMULATED, _SIMULATED])
     size = Dimensions(transform.shape, len(cases.classes), len(cases.classes))
     test = PatientSource(cases.select(held), _HISTORY, transform)
     some = list(tasks(learning, max(MINUTES)).values())[::6]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from metadx.errors import UserError
@@ -65,6 +66,11 @@ class MetaDataset:
     def sources(self) -> Sequence[TaskSource]:
         """The task sources of this split."""
         return self._given
+
+    @property
+    def weights(self) -> NDArray[np.float64] | None:
+        """How often each source is drawn from, as shares of 1; None where equally."""
+        return self._weights
 
     def draw(self, rng: np.random.Generator, shape: Shape | None = None) -> tuple[TaskSource, Episode]:
         """An episode, and the source that turns it into a task."""

@@ -74,18 +74,27 @@ def pooled_cases(dataset: MetaDataset) -> Feed:
 
 
 def _of_everyone(sources: Sequence[PatientSource | GroupSource], dataset: MetaDataset) -> Feed:
-    """Batches to which every patient or group gives as many cases, on average."""
+    """Batches to which every patient or group gives as many cases, on average; of weighted sources, within each."""
     everyone = [
         (number, source.rows(name))
         for number, source in enumerate(sources)
         for name in (source.groups if isinstance(source, GroupSource) else sorted(source.patients()))
     ]
 
+    weights = dataset.weights
+    share = None
+    if weights is not None:
+        source = np.array([number for number, _ in everyone])
+        share = weights[source] / np.bincount(source)[source]
+
     def draw(rng: np.random.Generator, size: int) -> Examples:
+        drawn = (
+            rng.integers(0, len(everyone), size)
+            if share is None
+            else rng.choice(len(everyone), size, p=share)
+        )
         chosen: dict[int, list[NDArray[np.int64]]] = {}
-        for at, count in zip(
-            *np.unique(rng.integers(0, len(everyone), size), return_counts=True), strict=True
-        ):
+        for at, count in zip(*np.unique(drawn, return_counts=True), strict=True):
             number, rows = everyone[at]
             chosen.setdefault(number, []).append(rng.choice(rows, count))
         parts = [sources[number].examples(np.concatenate(rows)) for number, rows in chosen.items()]

@@ -2,6 +2,7 @@
 
 from metadx.cases.signals.aami import AAMI_CLASSES, AAMI_MAPPINGS, DS1, DS2
 from metadx.cases.signals.beats import BeatWindow, read_beats
+from metadx.cases.signals.fibrillation import fibrillating
 from metadx.cases.signals.glucose import Histories, holds_glucose, read_glucose, read_histories
 from metadx.cases.signals.icu import read_icu
 from metadx.cases.signals.icu_files import holds_stays
@@ -25,6 +26,7 @@ __all__ = [
     "BeatWindow",
     "Histories",
     "Variable",
+    "fibrillating",
     "holds_glucose",
     "holds_recordings",
     "holds_series",
