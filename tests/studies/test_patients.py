@@ -107,7 +107,12 @@ def test_conditions_by_patient_mean_the_same_in_every_task(tmp_path: Path) -> No
     recipe = parse_recipe(
         {
             "data": {"folder": write_beats(tmp_path / "beats", 7)},
-            "patients": {"history": [10, 30], "validation": ["p5"], "test": ["p4", "p6"]},
+            "patients": {
+                "history": [10, 30],
+                "validation": ["p5"],
+                "test": ["p4", "p6"],
+                "fibrillation": 0.2,
+            },
             "tasks": {"shots": 30, "query": 20},
             "learner": {"name": "signalmlp", "steady": 6, "hidden": [12, 6]},
             "algorithm": {"name": "own_normal"},

@@ -6,6 +6,7 @@ import numpy as np
 
 from metadx.algorithms import Dimensions
 from metadx.cases import Cases, inputs_of
+from metadx.cases.signals import fibrillating
 from metadx.errors import UserError
 from metadx.evaluation import SplitDescription
 from metadx.studies.problem import (
@@ -51,11 +52,18 @@ def build_patients(recipe: Recipe, settings: PatientSettings) -> Problem:
     transform = transform_of(known, recipe.data)
     target = target_scale(known) if known.regression else (0.0, 1.0)
 
+    def source(cases: Cases, side: str) -> PatientSource:
+        return PatientSource(cases, settings.history, transform, target, f"{cases.provenance.source}/{side}")
+
     def dataset(side: Split) -> MetaDataset:
-        sources = [
-            PatientSource(cases, settings.history, transform, target, f"{cases.provenance.source}/{side}")
-            for cases in sides[side]
-        ]
+        sources = [source(cases, side) for cases in sides[side]]
+        if side == "train" and settings.fibrillation:
+            irregular = fibrillating(known, np.random.default_rng(0))
+            real = (1 - settings.fibrillation) / len(sources)
+            weights = [real] * len(sources) + [settings.fibrillation]
+            return MetaDataset(
+                side, [*sources, source(irregular, "fibrillating")], recipe.tasks, weights=weights
+            )
         return MetaDataset(side, sources, recipe.tasks)
 
     splits = MetaSplits(dataset("train"), dataset("validation"), dataset("test"))

@@ -223,11 +223,14 @@ class PatientSettings(_Part):
         history: the least and the most time before the boundary that support cases are drawn from in training, in
             the unit of the data's times: minutes for glucose, seconds for heartbeats, else as in the file.
         validation, test: patients to hold out by name; by default they are dealt out as `data.split` says.
+        fibrillation: share of the meta-training tasks, or of the pooled cases, that are heartbeats in simulated
+            atrial fibrillation; see `metadx.cases.signals.fibrillating`.
     """
 
     history: tuple[_Share, _Share]
     validation: tuple[str, ...] = ()
     test: tuple[str, ...] = ()
+    fibrillation: float = Field(0.0, ge=0, lt=1)
 
 
 class GroupSettings(_Part):

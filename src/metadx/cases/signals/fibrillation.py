@@ -15,14 +15,14 @@ from metadx.errors import UserError
 _STRETCH = (50, 400)
 _SPREAD, _RATE, _LEAST = (0.1, 0.3), (0.7, 1.1), 0.27
 _P_WAVE = (-0.24, -0.07)
-_FINE, _TREMBLE = (4.0, 9.0), 0.08
+_SIZE, _PHASE, _PACE = (0.0, 0.08), (0.0, 2 * np.pi), (4.0, 9.0)
 
 
 def fibrillating(cases: Cases, rng: np.random.Generator) -> Cases:
     """Beats of `read_beats` in simulated atrial fibrillation: intervals at random, no P wave, fine waves instead.
 
     Random stretches of every recording fibrillate, and their beats are returned under the ids of their patients,
-    at the times they really had. Premature atrial beats are left out: where every interval is irregular, none of them is.
+    at the times they really had. Premature atrial beats are left out: where every interval is irregular, none is.
 
     Args:
         cases: with the channels and times of `read_beats`.
@@ -69,8 +69,6 @@ def _without_p_wave(wave: NDArray[np.float32], rng: np.random.Generator) -> NDAr
     first, last = np.searchsorted(offsets, _P_WAVE)
     flat = wave.copy()
     flat[:, first:last] = np.linspace(wave[:, first], wave[:, last], last - first, axis=1)
-    size, phase, pace = (
-        rng.uniform(*bounds, (len(wave), 1)) for bounds in ((0, _TREMBLE), (0, 2 * np.pi), _FINE)
-    )
+    size, phase, pace = (rng.uniform(low, high, (len(wave), 1)) for low, high in (_SIZE, _PHASE, _PACE))
     fine: NDArray[np.float32] = (flat + size * np.sin(2 * np.pi * pace * offsets + phase)).astype(np.float32)
     return fine
