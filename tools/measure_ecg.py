@@ -11,10 +11,22 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
+from beat_scores import (
+    CLASSES,
+    DOMINANT,
+    MANY,
+    Counts,
+    count,
+    own_f1,
+    pooled_f1,
+    pooled_gain,
+    scores,
+    without_dominant,
+)
 from metadx.algorithms import Algorithm, Dimensions, as_predictor, averaged, build_algorithm, try_adapting
 from metadx.cases import fit_transform, load
 from metadx.cases.signals import DS2, fibrillating
-from metadx.evaluation import Interval, Predictor, bootstrap_interval, mean_interval
+from metadx.evaluation import Interval, Predictor, mean_interval
 from metadx.learners import NamedSettings, Tensors
 from metadx.studies.contenders import tune
 from metadx.studies.results import interval_row, write_row
@@ -26,23 +38,17 @@ RESULTS = Path(__file__).resolve().parent.parent / "results"
 COMMAND = "python tools/measure_ecg.py"
 DATA = "MIT-BIH DS2"
 MINUTES = (0, 1, 2, 5)
-CLASSES = {"S": 1, "V": 2}
-DOMINANT, MANY = "232", 20
-"""The patient of three quarters of the S beats, and how many S beats a patient needs for an F1 of their own."""
-
-Counts = dict[str, NDArray[np.int64]]
-"""Confusion matrix of each patient, shape (classes, classes), truth first."""
-
 _CONVNET: dict[str, Any] = {"name": "signalnet"}
 _PERCEPTRON: dict[str, Any] = {"name": "signalmlp", "steady": 6}
 _POOLED = {"iterations": 600, "meta_batch": 512, "lr": 2e-3}
 _CONVNET_POOLED = {"iterations": 1000, "meta_batch": 192, "lr": 2e-3}
 _TASKS = {"iterations": 500, "meta_batch": 5, "lr": 3e-3}
 _SHAPE = Shape(shots=160, query=80)
+MEMBERS = ("own_normal", "replay")
 _AVERAGE = "Own normal and fine-tuning with replay, averaged"
 _HISTORY = (60.0, 300.0)
 _SIMULATED = 0.15
-"""Share of training tasks, or of pooled beats, that are in simulated atrial fibrillation."""
+"""Share of tasks, or of pooled beats, in simulated atrial fibrillation, for the second network of each kind."""
 
 
 Ready = tuple[Algorithm, Tensors, Tensors]
@@ -64,22 +70,25 @@ def main() -> None:
     transform = fit_transform(known)
     learning = PatientSource(known, _HISTORY, transform)
     simulated = PatientSource(fibrillating(known, np.random.default_rng(0)), _HISTORY, transform)
-    dataset = MetaDataset("train", [learning, simulated], _SHAPE, weights=[1 - _SIMULATED, _SIMULATED])
+    datasets = [
+        MetaDataset("train", [learning], _SHAPE),
+        MetaDataset("train", [learning, simulated], _SHAPE, weights=[1 - _SIMULATED, _SIMULATED]),
+    ]
     size = Dimensions(transform.shape, len(cases.classes), len(cases.classes))
     test = PatientSource(cases.select(held), _HISTORY, transform)
     some = list(tasks(learning, max(MINUTES)).values())[::6]
-    methods = _methods(dataset, size, some)
+    methods = _methods(datasets, size, some)
     found: dict[int, dict[str, Counts]] = {}
     for minutes in reversed(MINUTES):
         given = tasks(test, minutes)
-        names = list(methods) if minutes == max(MINUTES) else ["own_normal", "replay"]
+        names = list(methods) if minutes == max(MINUTES) else MEMBERS
         answers = {name: answer(methods[name].predictor, given) for name in names}
-        answers["average"] = {p: answers["own_normal"][p] * answers["replay"][p] for p in given}
+        answers["average"] = {p: np.prod([answers[name][p] for name in MEMBERS], axis=0) for p in given}
         found[minutes] = {name: count(those, given) for name, those in answers.items()}
         print(minutes, flush=True)
     titles = {name: method.title for name, method in methods.items()}
     write_all(titles | {"average": _AVERAGE}, found)
-    together = averaged([m.ready for m in methods.values() if m.ready is not None])
+    together = averaged([ready for name in MEMBERS if (ready := methods[name].ready) is not None])
     write_guard(together, tasks(test, max(MINUTES)), found)
 
 
@@ -110,21 +119,28 @@ def write_guard(
     write_method("guarded", f"{_AVERAGE}, guarded ({which})", counts)
 
 
-def _methods(dataset: MetaDataset, size: Dimensions, some: Sequence[Task]) -> dict[str, Method]:
+def _methods(datasets: Sequence[MetaDataset], size: Dimensions, some: Sequence[Task]) -> dict[str, Method]:
     """Everybody, trained on DS1; the network alone tuned on some of its patients."""
-    own = _trained({"name": "own_normal"}, _PERCEPTRON, _TASKS, dataset, size)
-    replay = _trained({"name": "replay", "steps": 150}, _PERCEPTRON, _POOLED, dataset, size)
-    convnet = _trained({"name": "replay"}, _CONVNET, _CONVNET_POOLED, dataset, size)
+    own = [_trained({"name": "own_normal"}, _PERCEPTRON, _TASKS, each, size) for each in datasets]
+    replay = [
+        _trained({"name": "replay", "steps": 150}, _PERCEPTRON, _POOLED, each, size) for each in datasets
+    ]
+    convnet = _trained({"name": "replay"}, _CONVNET, _CONVNET_POOLED, datasets[0], size)
     scratch = build_algorithm(NamedSettings(name="scratch"), NamedSettings.model_validate(_PERCEPTRON), size)
     alone = contender("scratch", scratch, *scratch.init(np.random.default_rng(0)))
     return {
-        "own_normal": Method("Beside the patient's own normal", as_predictor(*own), own),
-        "replay": Method("The same network, fine-tuned with replay", as_predictor(*replay), replay),
-        "pooled": Method("The same network, not adapted", as_predictor(*_changed(replay, steps=0))),
+        "own_normal": _together("Beside the patient's own normal", own),
+        "replay": _together("The same network, fine-tuned with replay", replay),
+        "pooled": _together("The same network, not adapted", [_changed(one, steps=0) for one in replay]),
         "alone": Method("The same network on the patient alone", tune(alone, some).predictor),
         "convnet_replay": Method("ConvNet, fine-tuned with replay", as_predictor(*convnet)),
         "convnet_pooled": Method("ConvNet, not adapted", as_predictor(*_changed(convnet, steps=0))),
     }
+
+
+def _together(title: str, members: Sequence[Ready]) -> Method:
+    ready = averaged(members)
+    return Method(title, as_predictor(*ready), ready)
 
 
 def _trained(
@@ -163,59 +179,6 @@ def tasks(source: PatientSource, minutes: float) -> dict[str, Task]:
 def answer(predictor: Predictor, given: Mapping[str, Task]) -> dict[str, NDArray[Any]]:
     """Probabilities of the classes of every query beat of each patient."""
     return {patient: np.asarray(predictor([task])[0]) for patient, task in given.items()}
-
-
-def count(answers: Mapping[str, NDArray[Any]], given: Mapping[str, Task]) -> Counts:
-    """Confusion matrices of the patients."""
-    counts = {}
-    for patient, task in given.items():
-        label = task.query.y.argmax(-1).numpy()
-        matrix = np.zeros((task.ways, task.ways), dtype=np.int64)
-        np.add.at(matrix, (label, answers[patient].argmax(1)), 1)
-        counts[patient] = matrix
-    return counts
-
-
-def scores(matrix: NDArray[Any], label: int) -> tuple[float, float, float]:
-    """Sensitivity, precision and F1 of a class; NaN where there is nothing to count."""
-    right, truth, said = matrix[label, label], matrix[label].sum(), matrix[:, label].sum()
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return (
-            float(np.divide(right, truth)),
-            float(np.divide(right, said)),
-            float(2 * right / (truth + said)),
-        )
-
-
-def pooled_f1(counts: Sequence[NDArray[np.int64]], label: int) -> Interval:
-    """F1 of a class over all beats of the patients, its interval by drawing patients again."""
-    every = np.stack(counts)
-    found = bootstrap_interval(
-        lambda index: scores(every[index].sum(0), label)[2], len(every), resamples=1000
-    )
-    return found._replace(low=max(found.low, 0.0), high=min(found.high, 1.0))
-
-
-def pooled_gain(
-    mine: Sequence[NDArray[np.int64]], other: Sequence[NDArray[np.int64]], label: int
-) -> Interval:
-    """How much higher the F1 over all beats is, paired: the same patients are drawn again for both."""
-    a, b = np.stack(mine), np.stack(other)
-
-    def gain(index: NDArray[np.int64]) -> float:
-        return scores(a[index].sum(0), label)[2] - scores(b[index].sum(0), label)[2]
-
-    return bootstrap_interval(gain, len(a), resamples=1000)
-
-
-def without_dominant(counts: Counts) -> list[NDArray[np.int64]]:
-    return [matrix for patient, matrix in counts.items() if patient != DOMINANT]
-
-
-def own_f1(counts: Counts) -> NDArray[np.float64]:
-    """F1 of S of each patient who has many S beats."""
-    label = CLASSES["S"]
-    return np.array([scores(m, label)[2] for m in counts.values() if m[label].sum() >= MANY])
 
 
 def write_method(name: str, title: str, counts: Counts) -> None:
