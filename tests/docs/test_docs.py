@@ -137,7 +137,7 @@ def recipes() -> Iterator[Any]:
 def test_recipes_in_the_pages_are_accepted(content: dict[str, Any]) -> None:
     recipe: Recipe = parse_recipe({"data": {"name": "thyroid"}} | content)
     classes = recipe.data.function is None and suits(recipe.algorithm.name, classification=True)
-    shapes = {"convnet": (1, 28, 28), **dict.fromkeys(("signalnet", "signalmlp", "tcn"), (5, 60))}
+    shapes = {"convnet": (1, 28, 28), **dict.fromkeys(("signalnet", "signalmlp", "tcn"), (7, 60))}
     shape = shapes.get(recipe.learner.name, (30,))
     size = Dimensions(shape, 5, 12, classification=classes)
     build_algorithm(recipe.algorithm, recipe.learner, size)

@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from metadx.algorithms import FineTune, ProtoNet
+from metadx.cases import Cases, Provenance
 from metadx.errors import UserError
-from metadx.tasks import ConditionSource, MetaDataset, Shape, SinusoidSource, Task
+from metadx.tasks import ConditionSource, MetaDataset, PatientSource, Shape, SinusoidSource, Task
 from metadx.training import feed_for, pooled_cases, pooled_classes
 from training.making import dataset, network, separable
 
@@ -34,3 +35,24 @@ def test_a_split_without_conditions_cannot_be_pooled() -> None:
     sines = MetaDataset("train", [SinusoidSource()])
     with pytest.raises(UserError, match="no conditions to pool; use an algorithm that learns from tasks"):
         pooled_cases(sines)
+
+
+def test_pooled_cases_of_weighted_sources_come_in_their_shares() -> None:
+    def source(value: float, patients: int) -> PatientSource:
+        patient = np.repeat([f"{value}/{i}" for i in range(patients)], 4)
+        cases = Cases(
+            x=np.random.default_rng(0).normal(size=(len(patient), 1, 4)),
+            y=np.full(len(patient), int(value)),
+            patient=patient,
+            classes=("N", "V"),
+            modality="signal",
+            provenance=Provenance(source="made here"),
+            time=np.tile(np.arange(4.0), patients),
+        )
+        return PatientSource(cases, 2.0)
+
+    sources = [source(0.0, 2), source(1.0, 30)]
+    for weights, share in (([0.9, 0.1], 0.1), (None, 30 / 32)):
+        draw = pooled_cases(MetaDataset("train", sources, weights=weights))
+        drawn = draw(np.random.default_rng(0), 4000).y
+        assert drawn[:, 1].mean().item() == pytest.approx(share, abs=0.03)
