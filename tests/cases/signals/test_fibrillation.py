@@ -55,5 +55,7 @@ def test_the_same_seed_gives_the_same_beats() -> None:
 
 
 def test_other_cases_are_refused() -> None:
-    with pytest.raises(UserError, match=r"heartbeats of `read_beats`, with their times"):
-        fibrillating(replace(recording(20), time=None), np.random.default_rng(0))
+    beats = recording(20)
+    for other in (replace(beats, time=None), replace(beats, x=beats.x[:, :5])):
+        with pytest.raises(UserError, match="made here: only heartbeats of `read_beats`"):
+            fibrillating(other, np.random.default_rng(0))

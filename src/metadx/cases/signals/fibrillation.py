@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from metadx.cases.cases import Cases
 from metadx.cases.signals.beats import BeatWindow
-from metadx.cases.signals.rhythm import rhythm
+from metadx.cases.signals.rhythm import RHYTHM, rhythm
 from metadx.errors import UserError
 
 _STRETCH = (50, 400)
@@ -29,10 +29,13 @@ def fibrillating(cases: Cases, rng: np.random.Generator) -> Cases:
         rng: decides on stretches, intervals and waves.
 
     Raises:
-        UserError: the cases have no times, or no class S.
+        UserError: the cases are no such beats.
     """
-    if cases.time is None or "S" not in cases.classes:
-        raise UserError("fibrillating needs heartbeats of `read_beats`, with their times")
+    like = (1 + len(RHYTHM), len(BeatWindow().offsets))
+    if cases.time is None or "S" not in cases.classes or cases.x.shape[1:] != like:
+        raise UserError(
+            f"{cases.provenance.source}: only heartbeats of `read_beats`, with its window, can fibrillate"
+        )
     rows, ratios = [], []
     for patient in np.unique(cases.patient):
         mine = np.flatnonzero(cases.patient == patient)
