@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 
 import herlev
-from metadx.algorithms import ProtoNet, as_predictor
+from metadx.algorithms import Embedder, ProtoNet, as_predictor
 from metadx.evaluation import evaluate
 from metadx.learners import keep_statistics
+from metadx.tasks import DrawnTasks
 from networks import embedding, filled
 
 
@@ -25,8 +26,9 @@ def evaluation(file: Path) -> Callable[[], float]:
     params, state = algorithm.init(np.random.default_rng(0))
 
     def run() -> float:
-        predictor = as_predictor(algorithm, params, state)
-        scores = evaluate(predictor, [cells.task(episode) for episode in drawn])
+        embedder = Embedder(algorithm, params, state)
+        predictor = as_predictor(embedder.head, embedder.params, embedder.state)
+        scores = evaluate(predictor, embedder.tasks(DrawnTasks([(cells, episode) for episode in drawn])))
         return float(np.mean(scores.episode["accuracy"]))
 
     return run

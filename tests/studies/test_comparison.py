@@ -9,13 +9,13 @@ from typing import Any, ClassVar, final
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from metadx.algorithms import CROSS_ENTROPY, Algorithm, NearestCentroid
+from metadx.algorithms import CROSS_ENTROPY, Algorithm, NearestCentroid, ProtoNet, as_predictor
 from metadx.algorithms.algorithm import nothing_to_learn
 from metadx.errors import UserError
-from metadx.evaluation import EvaluationResult
-from metadx.learners import Tensors
+from metadx.evaluation import EvaluationResult, evaluate
+from metadx.learners import MLP, Tensors
 from metadx.studies import Contender, Plan, Problem, build_problem, compare, exam, parse_recipe
 from metadx.studies.contenders import GRIDS
 from metadx.studies.study import untrained
@@ -42,7 +42,7 @@ class Fickle(Algorithm):
     def init(self, rng: np.random.Generator) -> tuple[Tensors, Tensors]:
         return {}, {}
 
-    def adapt(self, params: Tensors, state: Tensors, support: Examples, **rest: Any) -> Any:
+    def adapt(self, params: Tensors, state: Tensors, support: Examples, *rest: Any) -> Any:
         return self.inner.adapt(params, state, support), rows(support.x) & self.wrong
 
     def predict(self, params: Tensors, state: Tensors, adapted: Any, x: Tensor) -> Tensor:
@@ -50,7 +50,7 @@ class Fickle(Algorithm):
         logits = self.inner.predict(params, state, model, x)
         return -logits if wrong else logits
 
-    def update(self, params: Tensors, state: Tensors, item: Any, **rest: Any) -> Any:
+    def update(self, params: Tensors, state: Tensors, item: Any, *rest: Any) -> Any:
         return nothing_to_learn(state)
 
 
@@ -170,6 +170,18 @@ def test_tuning_keeps_the_setting_that_did_best(problem: Problem) -> None:
         found = exam.tune(fickle("tuned", frozenset(), grid), tasks)
         assert found.settings == right
         assert found.validation.interval("accuracy").value > 0.6
+
+
+@pytest.mark.parametrize("last", [nn.Identity(), nn.BatchNorm1d(6)], ids=["alone", "batch statistics"])
+def test_a_head_sits_the_exam_in_embeddings_and_does_as_on_inputs(problem: Problem, last: nn.Module) -> None:
+    drawn = exam.draw_exam(problem, PLAN)
+    algorithm = ProtoNet(nn.Sequential(MLP(problem.dimensions.input_shape[0], None, (8, 6)), last))
+    params, state = algorithm.init(np.random.default_rng(0))
+    outcome = exam.sit(Contender("protonet", "ProtoNet", algorithm, params, state), drawn)
+    for shots, found in outcome.test.items():
+        plain = evaluate(as_predictor(algorithm, params, state), drawn.test[shots])
+        for metric in ("accuracy", "brier"):
+            np.testing.assert_allclose(found.episode[metric], plain.episode[metric], atol=1e-6)
 
 
 def test_tuned_settings_are_reported_for_every_number_of_shots(problem: Problem) -> None:

@@ -11,6 +11,7 @@ from metadx.algorithms.centroid import Centroids, NearestCentroid
 from metadx.algorithms.committee import LogisticTrees, MetaCommittee
 from metadx.algorithms.context import EVALUATING, Context
 from metadx.algorithms.dual import DualFit
+from metadx.algorithms.embedder import Embedder
 from metadx.algorithms.engine import Engine, Way, as_predictor, choose_way, home, mean, over_tasks
 from metadx.algorithms.gaussian_process import GaussianProcess
 from metadx.algorithms.gram_ridge import GramRidge
@@ -71,6 +72,7 @@ __all__ = [
     "Dimensions",
     "DualFit",
     "Effects",
+    "Embedder",
     "Engine",
     "FineTune",
     "FittedHead",

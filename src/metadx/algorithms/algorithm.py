@@ -32,6 +32,8 @@ class Algorithm(ABC):
         consumes: what `update` learns from: "tasks", "cases" (pooled over conditions), or "nothing".
         tensors: whether what `adapt` returns is made of tensors, so that it can be batched; `update` always is.
         embeds: whether its network embeds a case for a head to read, so that cases alike are near each other there.
+        fits_head: whether it embeds and `adapt` leaves the field `network` as it is: embeddings are all that a task
+            needs.
         exact_gradient: whether the direction of `update` is the exact gradient of a loss.
         transductive: whether `adapt` sees the inputs of the query set.
     """
@@ -39,6 +41,7 @@ class Algorithm(ABC):
     consumes: ClassVar[Literal["tasks", "cases", "nothing"]]
     tensors: ClassVar[bool]
     embeds: ClassVar[bool] = False
+    fits_head: ClassVar[bool] = False
 
     @property
     @abstractmethod

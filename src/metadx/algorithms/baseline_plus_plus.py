@@ -47,6 +47,7 @@ class BaselinePlusPlus(Algorithm):
     consumes: ClassVar = "cases"
     tensors: ClassVar = True
     embeds: ClassVar = True
+    fits_head: ClassVar = True
     exact_gradient: ClassVar = True
     transductive: ClassVar = False
     loss: ClassVar[Loss] = CROSS_ENTROPY

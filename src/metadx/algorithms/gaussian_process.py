@@ -52,6 +52,7 @@ class GaussianProcess(Algorithm):
     consumes: ClassVar = "tasks"
     tensors: ClassVar = True
     embeds: ClassVar = True
+    fits_head: ClassVar = True
     exact_gradient: ClassVar = True
     transductive: ClassVar = False
 

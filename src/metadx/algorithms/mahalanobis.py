@@ -39,6 +39,7 @@ class Mahalanobis(Algorithm):
     consumes: ClassVar = "tasks"
     tensors: ClassVar = True
     embeds: ClassVar = True
+    fits_head: ClassVar = True
     exact_gradient: ClassVar = True
     transductive: ClassVar = False
     loss: ClassVar[Loss] = CROSS_ENTROPY

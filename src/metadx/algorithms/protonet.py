@@ -42,6 +42,7 @@ class ProtoNet(Algorithm):
     consumes: ClassVar = "tasks"
     tensors: ClassVar = True
     embeds: ClassVar = True
+    fits_head: ClassVar = True
     exact_gradient: ClassVar = True
     loss: ClassVar[Loss] = CROSS_ENTROPY
 

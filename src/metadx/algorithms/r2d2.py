@@ -42,6 +42,7 @@ class R2D2(Algorithm):
     consumes: ClassVar = "tasks"
     tensors: ClassVar = True
     embeds: ClassVar = True
+    fits_head: ClassVar = True
     exact_gradient: ClassVar = True
     transductive: ClassVar = False
 

@@ -46,6 +46,7 @@ class LinearProbe(Algorithm):
     consumes: ClassVar = "cases"
     tensors: ClassVar = True
     embeds: ClassVar = True
+    fits_head: ClassVar = True
     exact_gradient: ClassVar = True
     transductive: ClassVar = False
     loss: ClassVar[Loss] = CROSS_ENTROPY

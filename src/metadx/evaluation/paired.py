@@ -84,7 +84,7 @@ def evaluate(
     confidence, right = [], []
     recall: dict[str, tuple[int, int]] = {}
     for start in range(0, len(tasks), _CHUNK):
-        chunk = tasks[start : start + _CHUNK]
+        chunk = list(tasks[start : start + _CHUNK])
         for offset, (task, output) in enumerate(zip(chunk, predictor(chunk), strict=True)):
             output = np.asarray(output, dtype=float)
             if not classification:

@@ -59,6 +59,7 @@ class Tuned:
 def tune(contender: Contender, tasks: Sequence[Task], progress: Callable[[int], None] | None = None) -> Tuned:
     """Tries the contender's settings on meta-validation tasks and keeps the most accurate, ties by Brier score."""
     tried: list[Tuned] = []
+    tasks = list(tasks)  # those that are made when they are looked at are made once for all settings
     for settings in contender.grid:
         algorithm = dataclasses.replace(contender.algorithm, **settings)  # type: ignore[type-var]
         predictor = as_predictor(algorithm, contender.params, contender.state)

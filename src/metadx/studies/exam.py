@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 import numpy as np
 
+from metadx.algorithms import Embedder
 from metadx.errors import UserError
 from metadx.evaluation import Scores, evaluate
 from metadx.studies.contenders import Contender, Settings, tune
 from metadx.studies.problem import Problem, augments_of, feasible
 from metadx.studies.recipe import Augmented
-from metadx.tasks import Episode, GroupSource, MetaDataset, PatientSource, Shape, Task, TaskSource
+from metadx.tasks import DrawnTasks, Episode, GroupSource, MetaDataset, PatientSource, Shape, Task, TaskSource
 from metadx.tasks.source import bounds
 
 Progress = Callable[[str, int, int], None]
@@ -45,8 +46,8 @@ class Exam(NamedTuple):
         conditions: names of each test task's ways.
     """
 
-    tuning: dict[int, list[Task]]
-    test: dict[int, list[Task]]
+    tuning: dict[int, Sequence[Task]]
+    test: dict[int, Sequence[Task]]
     conditions: dict[int, list[tuple[str, ...]]]
 
 
@@ -81,9 +82,9 @@ def draw_exam(problem: Problem, plan: Plan) -> Exam:
     exam = Exam({}, {}, {})
     change, rng = augments_of(plan.augment, problem.dimensions.input_shape), np.random.default_rng(plan.seed)
 
-    def tasks(drawn: Sequence[tuple[TaskSource, Episode]]) -> list[Task]:
-        made = (source.task(episode) for source, episode in drawn)
-        return [task if change is None else change.changed(task, rng) for task in made]
+    def tasks(drawn: Sequence[tuple[TaskSource, Episode]]) -> Sequence[Task]:
+        made = DrawnTasks(drawn)
+        return made if change is None else [change.changed(task, rng) for task in made]
 
     for shots in plan.shots:
         shape = Shape(ways=plan.ways, shots=shots, query=plan.query)
@@ -143,6 +144,8 @@ def sit_all(contenders: Sequence[Contender], exam: Exam, progress: Progress | No
 
 def sit(contender: Contender, exam: Exam, progress: Progress | None = None) -> Outcome:
     """Tunes a contender on the exam's meta-validation tasks, then scores it on its meta-test tasks."""
+    if contender.algorithm.fits_head:
+        contender, exam = _at_head(contender, exam)
     outcome = Outcome(
         contender.name,
         contender.title,
@@ -170,6 +173,16 @@ def sit(contender: Contender, exam: Exam, progress: Progress | None = None) -> O
             progress=report,
         )
     return outcome
+
+
+def _at_head(contender: Contender, exam: Exam) -> tuple[Contender, Exam]:
+    """The head of a contender, and the exam in embeddings: the same outcome, for less work."""
+    embedder = Embedder(contender.algorithm, contender.params, contender.state)
+    tuning, test = (
+        {shots: embedder.tasks(tasks) for shots, tasks in part.items()} for part in (exam.tuning, exam.test)
+    )
+    head = replace(contender, algorithm=embedder.head, params=embedder.params, state=embedder.state)
+    return head, exam._replace(tuning=tuning, test=test)
 
 
 def _titled(progress: Progress | None, title: str) -> Progress | None:

@@ -2,15 +2,17 @@
 
 from metadx.tasks.augment import AUGMENTATIONS, Augment, Augments, augmentation, augmentations
 from metadx.tasks.conditions import ConditionEpisode, ConditionSource
+from metadx.tasks.drawn import DrawnTasks
 from metadx.tasks.episodes import load_episodes, save_episodes
 from metadx.tasks.group_split import GroupSplit, split_by_group, split_groups
 from metadx.tasks.groups import Drawn, GroupEpisode, GroupSource, group_names
 from metadx.tasks.meta_dataset import MetaDataset, MetaSplits, Split, as_dict
+from metadx.tasks.numbered import with_inputs
 from metadx.tasks.patients import PatientEpisode, PatientSource
 from metadx.tasks.permuted import PermutedEpisode, PermutedSource
 from metadx.tasks.regions import RegionEpisode, RegionSource
 from metadx.tasks.sinusoid import SinusoidEpisode, SinusoidSource
-from metadx.tasks.source import Episode, Shape, TaskSource
+from metadx.tasks.source import CaseSource, Episode, Shape, TaskSource
 from metadx.tasks.split import ConditionSplit, split_by_name, split_cases, split_conditions
 from metadx.tasks.task import Examples, Task, make_examples, present, stack, unstack
 
@@ -18,10 +20,12 @@ __all__ = [
     "AUGMENTATIONS",
     "Augment",
     "Augments",
+    "CaseSource",
     "ConditionEpisode",
     "ConditionSource",
     "ConditionSplit",
     "Drawn",
+    "DrawnTasks",
     "Episode",
     "Examples",
     "GroupEpisode",
@@ -56,4 +60,5 @@ __all__ = [
     "split_groups",
     "stack",
     "unstack",
+    "with_inputs",
 ]

@@ -13,10 +13,11 @@ from torch import Tensor
 
 from metadx.cases import Cases, Transform, fit_transform
 from metadx.errors import UserError
+from metadx.tasks.case_inputs import CaseInputs
+from metadx.tasks.numbered import with_inputs
 from metadx.tasks.source import Episode, Shape, bounds, draw_size
 from metadx.tasks.task import Task, make_examples
 
-_PRECOMPUTE_BYTES = 1 << 30
 _ATTEMPTS = 100
 _TRIALS = 5
 
@@ -58,12 +59,12 @@ class ConditionSource:
         self.name = name
         self.cases = cases
         self.transform = fit_transform(cases) if transform is None else transform
-        _, patient = np.unique(cases.patient, return_inverse=True)
+        names, patient = np.unique(cases.patient, return_inverse=True)
+        self._patients = len(names)
         self._conditions = [
             _group(np.flatnonzero(cases.y == label), patient) for label in range(len(cases.classes))
         ]
-        size = len(cases) * int(np.prod(self.transform.shape)) * 4
-        self._inputs = torch.from_numpy(self.transform(cases.x)) if size <= _PRECOMPUTE_BYTES else None
+        self._inputs = CaseInputs(cases, self.transform)
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -72,9 +73,7 @@ class ConditionSource:
 
     def inputs(self, index: NDArray[np.int64]) -> Tensor:
         """Transformed observations of the cases at `index`, float32."""
-        if self._inputs is not None:
-            return self._inputs[torch.from_numpy(index)]
-        return torch.from_numpy(self.transform(self.cases.x[index]))
+        return self._inputs(index)
 
     def patients(self) -> frozenset[str]:
         return frozenset(self.cases.patient.tolist())
@@ -93,10 +92,14 @@ class ConditionSource:
         return episode
 
     def task(self, episode: ConditionEpisode) -> Task:
+        return with_inputs(self.numbered(episode), self.inputs)
+
+    def numbered(self, episode: ConditionEpisode) -> Task:
+        """The task with case numbers in the place of inputs, shape (cases,)."""
         parts = []
         for rows in (episode.support, episode.query):
             index, labels = _round_robin(rows)
-            parts.append(make_examples(self.inputs(index), torch.from_numpy(labels), len(rows)))
+            parts.append(make_examples(torch.from_numpy(index), torch.from_numpy(labels), len(rows)))
         return Task(*parts)
 
     def _attempt(self, rng: np.random.Generator, shape: Shape, attempts: int) -> ConditionEpisode | None:
@@ -120,8 +123,7 @@ class ConditionSource:
         self, rng: np.random.Generator, labels: NDArray[np.int64], shots: NDArray[np.int64], query: int
     ) -> tuple[tuple[tuple[int, ...], ...], tuple[tuple[int, ...], ...]] | None:
         """Support and query rows, or None where patients of several conditions leave one of them short."""
-        in_support: set[int] = set()
-        in_query: set[int] = set()
+        in_support, in_query = np.zeros((2, self._patients), dtype=bool)
         support, queries = [], []
         for label, k in zip(labels, shots, strict=True):
             condition = self._conditions[label]
@@ -185,12 +187,16 @@ def _shares(rng: np.random.Generator, ways: int, shots: int, imbalance: float) -
 
 
 def _spare(
-    condition: _Condition, order: NDArray[np.int64], shots: int, in_support: set[int], in_query: set[int]
+    condition: _Condition,
+    order: NDArray[np.int64],
+    shots: int,
+    in_support: NDArray[np.bool_],
+    in_query: NDArray[np.bool_],
 ) -> int | None:
     """The place of the last patient in `order` who can be kept for the query set, leaving enough for support."""
-    usable = np.where(np.isin(condition.patients, list(in_query)), 0, condition.sizes)
+    usable = np.where(in_query[condition.patients], 0, condition.sizes)
     enough = usable.sum() - usable[order] >= shots
-    fits = np.flatnonzero(enough & ~np.isin(condition.patients[order], list(in_support)))
+    fits = np.flatnonzero(enough & ~in_support[condition.patients[order]])
     return int(order[fits[-1]]) if len(fits) else None
 
 
@@ -199,16 +205,17 @@ def _take(
     condition: _Condition,
     order: NDArray[np.int64],
     wanted: int,
-    barred: set[int],
-    taken: set[int],
+    barred: NDArray[np.bool_],
+    taken: NDArray[np.bool_],
 ) -> tuple[int, ...]:
-    """Up to `wanted` cases, of patients in `order` who are not `barred`; those patients become `taken`."""
+    """Up to `wanted` cases, of patients in `order` who are not `barred`; those patients become `taken`.
+
+    Args:
+        barred, taken: whether each patient is, shape (patients,).
+    """
     row: list[int] = []
-    for at in order:
-        patient = int(condition.patients[at])
-        if patient in barred:
-            continue
-        taken.add(patient)
+    for at in order[~barred[condition.patients[order]]]:
+        taken[condition.patients[at]] = True
         row += rng.permutation(condition.cases[at]).tolist()
         if len(row) >= wanted:
             break

@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from metadx.cases import Cases, Transform, fit_transform
 from metadx.errors import UserError, nearest
+from metadx.tasks.case_inputs import CaseInputs
+from metadx.tasks.numbered import numbered_examples, with_inputs
 from metadx.tasks.source import Episode, Shape, bounds, draw_shots, draw_size
-from metadx.tasks.task import Examples, Task, make_examples
+from metadx.tasks.task import Examples, Task
 
 Drawn = Literal["per class", "as they come"]
 """How the support set is drawn: so many cases of each class, or so many in all."""
 
-_PRECOMPUTE_BYTES = 1 << 30
 _ATTEMPTS = 50
 
 
@@ -89,8 +89,7 @@ class GroupSource:
         names = np.unique(group[group != ""]).tolist()
         self._rows = {str(g): np.flatnonzero(group == g) for g in names}
         self._eligible: dict[int, list[str]] = {}
-        size = len(cases) * int(np.prod(self.transform.shape)) * 4
-        self._inputs = torch.from_numpy(self.transform(cases.x)) if size <= _PRECOMPUTE_BYTES else None
+        self._inputs = CaseInputs(cases, self.transform)
         if not self.eligible(1 if drawn == "per class" else self.outputs):
             raise UserError(
                 f"{cases.provenance.source}: none of {len(names)} groups has cases to adapt to and others of "
@@ -131,18 +130,11 @@ class GroupSource:
 
     def inputs(self, index: NDArray[np.int64]) -> Tensor:
         """Transformed observations of the cases at `index`, float32."""
-        if self._inputs is not None:
-            return self._inputs[torch.from_numpy(index)]
-        return torch.from_numpy(self.transform(self.cases.x[index]))
+        return self._inputs(index)
 
     def examples(self, index: NDArray[np.int64]) -> Examples:
         """The cases at `index` with their targets."""
-        x, y = self.inputs(index), torch.from_numpy(self.cases.y[index])
-        if self.classification:
-            return make_examples(x, y, self.outputs)
-        centre, spread = self.target
-        standard = ((y - centre) / spread).to(x.dtype).view(-1, 1)
-        return Examples(x, standard, torch.ones(len(x), dtype=x.dtype))
+        return numbered_examples(self.cases, index, self.target)._replace(x=self.inputs(index))
 
     def eligible(self, shots: int) -> list[str]:
         """Groups that can give so many shots: of two classes each, or in all where cases are drawn as they come."""
@@ -177,9 +169,12 @@ class GroupSource:
         )
 
     def task(self, episode: GroupEpisode) -> Task:
-        return Task(
-            *(self.examples(np.asarray(rows, dtype=np.int64)) for rows in (episode.support, episode.query))
-        )
+        return with_inputs(self.numbered(episode), self.inputs)
+
+    def numbered(self, episode: GroupEpisode) -> Task:
+        """The task with case numbers in the place of inputs, shape (cases,)."""
+        parts = (np.asarray(rows, dtype=np.int64) for rows in (episode.support, episode.query))
+        return Task(*(numbered_examples(self.cases, rows, self.target) for rows in parts))
 
     def _able(self, group: str, shots: int) -> bool:
         rng = np.random.default_rng(0)

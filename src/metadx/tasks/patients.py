@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from metadx.cases import Cases, Transform, fit_transform
 from metadx.errors import UserError
+from metadx.tasks.case_inputs import CaseInputs
+from metadx.tasks.numbered import numbered_examples, with_inputs
 from metadx.tasks.source import Episode, Shape, draw_shots, draw_size
-from metadx.tasks.task import Examples, Task, make_examples
+from metadx.tasks.task import Examples, Task
 
 
 class PatientEpisode(Episode):
@@ -60,6 +61,7 @@ class PatientSource:
         self.history = (least, most)
         self.target = target
         self.transform = fit_transform(cases) if transform is None else transform
+        self._inputs = CaseInputs(cases, self.transform)
         self.classification = not cases.regression
         self._time = _as_numbers(cases.time)
         order = np.lexsort((np.arange(len(cases)), self._time))
@@ -93,7 +95,7 @@ class PatientSource:
 
     def inputs(self, index: NDArray[np.int64]) -> Tensor:
         """Transformed observations of the cases at `index`, float32."""
-        return torch.from_numpy(self.transform(self.cases.x[index]))
+        return self._inputs(index)
 
     def draw(self, rng: np.random.Generator, shape: Shape) -> PatientEpisode:
         """A patient and an origin drawn at random, with up to `shots` support and `query` query cases as they come:
@@ -147,9 +149,12 @@ class PatientSource:
         return [p for p in self._able if count < len(self._rows[p]) and self._follows(p, count)]
 
     def task(self, episode: PatientEpisode) -> Task:
-        return Task(
-            *(self.examples(np.asarray(rows, dtype=np.int64)) for rows in (episode.support, episode.query))
-        )
+        return with_inputs(self.numbered(episode), self.inputs)
+
+    def numbered(self, episode: PatientEpisode) -> Task:
+        """The task with case numbers in the place of inputs, shape (cases,)."""
+        parts = (np.asarray(rows, dtype=np.int64) for rows in (episode.support, episode.query))
+        return Task(*(numbered_examples(self.cases, rows, self.target) for rows in parts))
 
     def rows(self, patient: str) -> NDArray[np.int64]:
         """Case numbers of a patient in the order of time."""
@@ -158,12 +163,7 @@ class PatientSource:
 
     def examples(self, index: NDArray[np.int64]) -> Examples:
         """The cases at `index` with their targets."""
-        x, y = self.inputs(index), torch.from_numpy(self.cases.y[index])
-        if self.classification:
-            return make_examples(x, y, self.outputs)
-        centre, spread = self.target
-        standard = ((y - centre) / spread).to(x.dtype).view(-1, 1)
-        return Examples(x, standard, torch.ones(len(x), dtype=x.dtype))
+        return numbered_examples(self.cases, index, self.target)._replace(x=self.inputs(index))
 
     def _split(
         self, rows: NDArray[np.int64], origin: float, history: float

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
+from torch import Tensor
 
 from metadx.tasks.task import Task
 
@@ -90,3 +92,14 @@ class TaskSource(Protocol):
 
     def task(self, episode: Any) -> Task:
         """The task an episode stands for; the same episode always gives the same task."""
+
+
+@runtime_checkable
+class CaseSource(TaskSource, Protocol):
+    """A source whose tasks are made of cases that have numbers, so that what tasks share can be seen."""
+
+    def numbered(self, episode: Any) -> Task:
+        """The task with case numbers in the place of inputs, shape (cases,)."""
+
+    def inputs(self, index: NDArray[np.int64]) -> Tensor:
+        """Transformed observations of the cases at `index`, float32."""

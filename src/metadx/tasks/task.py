@@ -45,9 +45,9 @@ class Task(NamedTuple):
 
 
 def make_examples(x: Tensor, labels: Tensor, ways: int) -> Examples:
-    """Examples of whole-number `labels`, shape (cases,), in 0..ways-1."""
-    y = F.one_hot(labels.long(), ways).to(x.dtype)
-    return Examples(x, y, torch.ones(len(x), dtype=x.dtype))
+    """Examples of whole-number `labels`, shape (cases,), in 0..ways-1; targets have the precision of `x`."""
+    dtype = x.dtype if x.is_floating_point() else torch.float32
+    return Examples(x, F.one_hot(labels.long(), ways).to(dtype), torch.ones(len(x), dtype=dtype))
 
 
 def present(support: Examples) -> Tensor:
