@@ -45,13 +45,15 @@ def matching(support: Tensor, label: Tensor, query: Tensor, params: Tensors) -> 
     return torch.stack([attention[:, label == way].sum(1) for way in label.unique()], 1).log()
 
 
-def nearest_by_covariance(support: Tensor, label: Tensor, query: Tensor, params: Tensors) -> Tensor:
-    logits = []
+def nearest_by_covariance(
+    support: Tensor, label: Tensor, query: Tensor, params: Tensors, identity: float = 1.0
+) -> Tensor:
+    logits, unit = [], torch.eye(support.shape[1], dtype=support.dtype)
     for way in label.unique():
         cases = support[label == way]
-        own = torch.cov(cases.mT) if len(cases) > 1 else torch.zeros(WIDTH, WIDTH, dtype=support.dtype)
+        own = torch.cov(cases.mT) if len(cases) > 1 else torch.zeros_like(unit)
         share = len(cases) / (len(cases) + 1)
-        spread = share * own + (1 - share) * torch.cov(support.mT) + torch.eye(WIDTH, dtype=support.dtype)
+        spread = share * own + (1 - share) * torch.cov(support.mT) + identity * unit
         apart = query - cases.mean(0)
         logits.append(-torch.einsum("nf,fg,ng->n", apart, torch.linalg.inv(spread), apart) / 2)
     return torch.stack(logits, 1)

@@ -115,15 +115,12 @@ def _shortened(
 ) -> tuple[Tensor, Tensor]:
     """Of steps of several lengths from old to new coefficients, the best one, and its logits."""
     real = support.mask.unsqueeze(-1)
-    tried = [(old + t * (new - old), logits + t * (ahead - logits)) for t in LENGTHS]
-    losses = [
-        (torch.logsumexp(z + closed, -1) * support.mask - (z * support.y * real).sum(-1)).sum()
-        + (a * z).sum() / 2
-        for a, z in tried
-    ]
-    chosen = longest_of_the_best(torch.stack(losses)).view(-1, 1, 1)
-    coefficients, at = (torch.stack(parts) for parts in zip(*tried, strict=True))
-    return (chosen * coefficients).sum(0), (chosen * at).sum(0)
+    length = torch.tensor(LENGTHS, dtype=old.dtype, device=old.device).view(-1, 1, 1)
+    tried, at = old + length * (new - old), logits + length * (ahead - logits)
+    misfit = torch.logsumexp(at + closed, -1) * support.mask - (at * support.y * real).sum(-1)
+    losses = misfit.sum(-1) + (tried * at).sum((-2, -1)) / 2
+    chosen = longest_of_the_best(losses).view(-1, 1, 1)
+    return (chosen * tried).sum(0), (chosen * at).sum(0)
 
 
 def predict_dual(fit: DualFit, gram: Tensor) -> Tensor:

@@ -15,22 +15,30 @@ from metadx.tasks import Examples
 
 
 class Fitted(NamedTuple):
-    """A fitted classifier, and the number of ways of its task."""
+    """A fitted classifier, the columns it was shown, and the number of ways of its task."""
 
     estimator: Any
+    columns: NDArray[np.int64]
     ways: int
 
 
 def fit_estimator(estimator: Any, support: Examples) -> Fitted:
-    """Fits a scikit-learn classifier to the flattened support cases, padding left out."""
+    """Fits a scikit-learn classifier to the flattened support cases, padding left out.
+
+    It is not shown columns in which all support cases are alike: of a handful of cases those are most, they tell
+    nothing apart, and every one takes its time.
+    """
     real = support.mask.cpu().numpy() > 0
-    estimator.fit(_rows(support.x)[real], support.y.argmax(-1).cpu().numpy()[real])
-    return Fitted(estimator, support.y.shape[-1])
+    rows = _rows(support.x)[real]
+    differing = np.flatnonzero((rows != rows[:1]).any(0))
+    columns = differing if len(differing) else np.arange(1)
+    estimator.fit(rows[:, columns], support.y.argmax(-1).cpu().numpy()[real])
+    return Fitted(estimator, columns, support.y.shape[-1])
 
 
 def predict_estimator(model: Fitted, x: Tensor) -> Tensor:
     """Log-probabilities of the ways, shape (cases, ways); very negative for a way without support cases."""
-    probability = model.estimator.predict_proba(_rows(x))
+    probability = model.estimator.predict_proba(_rows(x)[:, model.columns])
     full = np.zeros((len(probability), model.ways))
     full[:, model.estimator.classes_] = probability
     return torch.log(torch.from_numpy(full).clamp(min=1e-30)).to(x.dtype)

@@ -26,9 +26,10 @@ class Mahalanobis(Algorithm):
     """Meta-learns an embedding in which a case belongs to the nearest mean, by each condition's own covariance.
 
     Of Simple CNAPS this is the classifier alone: no second network modulates the features for each task.
+    Where an embedding is wider than twice the support set, the system in the cases is solved (Woodbury's identity).
 
     Args:
-        network: maps (cases, ...) to embeddings (cases, width); each way costs a factorisation of width x width.
+        network: maps (cases, ...) to embeddings (cases, width).
         identity: multiple of the identity matrix in every covariance.
 
     References:
@@ -61,40 +62,47 @@ class Mahalanobis(Algorithm):
         self, params: Tensors, state: Tensors, support: Examples, context: Context = EVALUATING
     ) -> FittedHead:
         embedding, reference = embed_support(self.net, params | state, support)
-        centre = class_means(embedding, support)
-        factor = torch.linalg.cholesky(shrunk_covariances(embedding, support, self.identity))
-        return FittedHead({"centre": centre, "factor": factor}, reference, support)
+        centre, spread = class_means(embedding, support), shrunk_spreads(embedding, support)
+        wide = spread.shape[-2] < spread.shape[-1]
+        gram = spread @ spread.mT if wide else spread.mT @ spread
+        unit = torch.eye(gram.shape[-1], dtype=gram.dtype, device=gram.device)
+        head = {"centre": centre, "factor": torch.linalg.cholesky(gram + self.identity * unit)}
+        return FittedHead(head | ({"spread": spread} if wide else {}), reference, support)
 
     def predict(self, params: Tensors, state: Tensors, adapted: FittedHead, x: Tensor) -> Tensor:
-        embedding = self.net.given(params | state, adapted.reference, x)
-        apart = (embedding - adapted.head["centre"].unsqueeze(1)).mT
-        whitened = torch.linalg.solve_triangular(adapted.head["factor"], apart, upper=False)
-        return self.loss.restrict(-whitened.square().sum(-2).mT / 2, adapted.support)
+        embedding, head = self.net.given(params | state, adapted.reference, x), adapted.head
+        apart = embedding - head["centre"].unsqueeze(1)
+        spread = head.get("spread")
+        across = apart.mT if spread is None else spread @ apart.mT
+        squared = torch.linalg.solve_triangular(head["factor"], across, upper=False).square().sum(-2)
+        if spread is not None:
+            squared = (apart.square().sum(-1) - squared) / self.identity
+        return self.loss.restrict(-squared.mT / 2, adapted.support)
 
     def update(self, params: Tensors, state: Tensors, item: Any, context: Context = EVALUATING) -> Update:
         return query_gradient(self, params, state, item, context)
 
 
-def shrunk_covariances(embedding: Tensor, support: Examples, identity: float) -> Tensor:
-    """The covariance of each way's cases, drawn to that of all cases and to the identity.
+def shrunk_spreads(embedding: Tensor, support: Examples) -> Tensor:
+    """S of each way, where S^T S is the covariance of its cases, drawn to that of all cases.
 
     With n cases of a way its own covariance weighs n / (n + 1), that of all support cases the rest. One case has a
     covariance of zero.
 
     Returns:
-        Shape (ways, width, width), positive definite; without a case of the way, that of all cases.
+        Shape (ways, 2 * cases, width); without a case of the way, that of all cases.
     """
     member = support.y * support.mask.unsqueeze(-1)
     count = member.sum(0)
-    own = _covariances(embedding, torch.cat([member, support.mask.unsqueeze(-1)], -1))
+    spread = _spreads(embedding, torch.cat([member, support.mask.unsqueeze(-1)], -1))
     share = (count / (count + 1)).view(-1, 1, 1)
-    unit = torch.eye(embedding.shape[-1], dtype=embedding.dtype, device=embedding.device)
-    return share * own[:-1] + (1 - share) * own[-1] + identity * unit
+    return torch.cat([share.sqrt() * spread[:-1], (1 - share).sqrt() * spread[-1]], 1)
 
 
-def _covariances(embedding: Tensor, weight: Tensor) -> Tensor:
-    """Unbiased covariances of several groups of cases, shape (groups, width, width); `weight` (cases, groups)."""
+def _spreads(embedding: Tensor, weight: Tensor) -> Tensor:
+    """S of several groups of cases, shape (groups, cases, width), where S^T S is the unbiased covariance; `weight`
+    (cases, groups)."""
     count = weight.sum(0)
     mean = weight.mT @ embedding / count.clamp(min=1).unsqueeze(-1)
     apart = (embedding - mean.unsqueeze(1)) * weight.mT.unsqueeze(-1)
-    return apart.mT @ apart / (count - 1).clamp(min=1).view(-1, 1, 1)
+    return apart / (count - 1).clamp(min=1).sqrt().view(-1, 1, 1)
