@@ -7,7 +7,14 @@ from collections.abc import Iterable
 
 
 class UserError(ValueError):
-    """Something the user gave cannot be used; the message says what and how to mend it (exit code 2)."""
+    """Something the user gave cannot be used; the message says what and how to mend it (exit code 2).
+
+    Args:
+        message: what is said; made one line, since names in it may come from damaged files.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(message.splitlines()))
 
 
 class MissingData(UserError):

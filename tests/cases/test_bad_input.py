@@ -258,6 +258,10 @@ def test_times_and_numbers_that_python_would_take_leniently_are_refused(tmp_path
 def test_names_of_pictures_in_a_column_of_another_name_are_no_category(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text("label,patient,file\na,1,x.png\nb,2,y.png\n")
     assert "column 'file' names pictures. Call it 'path'" in refusal(lambda: read_table(tmp_path / "x.csv"))
+    (tmp_path / "x.csv").write_text("class,patient,label\na,1,x.png\nb,2,y.png\n")
+    assert "column 'label' names pictures" in refusal(lambda: read_table(tmp_path / "x.csv"))
+    (tmp_path / "x.csv").write_text("label,feature,patient\na,1,x.png\nb,2,y.png\n")
+    assert "column 'patient' names pictures" in refusal(lambda: read_table(tmp_path / "x.csv"))
 
 
 def test_annotations_past_the_end_and_a_vcf_without_columns_are_refused(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Omniglot: its two layouts, its drawers, and its rotations."""
 
 import io
+import struct
 import zipfile
 from pathlib import Path
 
@@ -58,6 +59,14 @@ def test_bad_archives_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no such archive"):
         read_omniglot(tmp_path)
     archives(tmp_path, side=50)
+    with pytest.raises(UserError, match="not a sound archive"):
+        read_omniglot(tmp_path)
+    archives(tmp_path)
+    content = (tmp_path / ARCHIVES[0]).read_bytes()
+    sizes = struct.pack("<I", zipfile.ZipFile(tmp_path / ARCHIVES[0]).infolist()[-1].compress_size)
+    at = content.rindex(b"PK\x01\x02")
+    longer = content[at:].replace(sizes, struct.pack("<I", 99_999))
+    (tmp_path / ARCHIVES[0]).write_bytes(content[:at] + longer)
     with pytest.raises(UserError, match="not a sound archive"):
         read_omniglot(tmp_path)
     (tmp_path / ARCHIVES[0]).write_bytes(b"hello")

@@ -172,6 +172,13 @@ def test_parquet_in_the_cache_is_read_as_unverified(server: OpenMLServer) -> Non
     assert any("Not verified" in note for note in cases.provenance.notes)
 
 
+def test_a_name_of_two_lines_is_said_in_one(server: OpenMLServer) -> None:
+    described = get("openml:100") / "description.xml"
+    described.write_text(described.read_text().replace(">class<", ">cl\nass<"))
+    with pytest.raises(UserError, match="no attribute 'cl ass'"):
+        load("openml:100", patients=WORDS)
+
+
 def test_errors_name_the_mend(server: OpenMLServer, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UserError, match="Is the number right"):
         get("openml:404")

@@ -115,6 +115,39 @@ def test_truncated_pictures_are_refused(tmp_path: Path, name: str) -> None:
     refusal(path)
 
 
+@pytest.mark.parametrize(("tag", "claimed"), [(257, 24), (257, 8_388_620), (256, 11)])
+def test_a_tiff_that_claims_more_than_it_holds_is_refused(tmp_path: Path, tag: int, claimed: int) -> None:
+    path = save(tmp_path, "x.tif", noise(12, 10))
+    content, field = path.read_bytes(), struct.pack("<HHIHH", tag, 3, 1, {257: 12, 256: 10}[tag], 0)
+    long = struct.pack("<HHII", tag, 4, 1, {257: 12, 256: 10}[tag])
+    assert field in content or long in content
+    new = struct.pack("<HHII", tag, 4, 1, claimed)
+    path.write_bytes(content.replace(field, new).replace(long, new))
+    assert "and does not hold them" in refusal(path)
+
+
+def test_a_jpeg_of_few_bytes_and_many_pixels_is_refused(tmp_path: Path) -> None:
+    path = save(tmp_path, "x.jpg", noise(12, 10))
+    content = path.read_bytes()
+    size = struct.pack(">HH", 12, 10)
+    assert content.count(size) == 1
+    path.write_bytes(content.replace(size, struct.pack(">HH", 9_000, 9_000)))
+    assert "claims 9000 x 9000 pixels, more than its" in refusal(path)
+    Image.new("L", (5_000, 5_000)).save(path, quality=1, optimize=True)
+    assert read_picture(path).shape == (1, 5_000, 5_000)
+
+
+@pytest.mark.parametrize("compression", [None, "tiff_lzw", "tiff_deflate", "packbits"])
+@pytest.mark.parametrize("shape", [(300, 200), (300, 200, 3)])
+def test_whole_tiffs_of_many_strips_are_read(
+    tmp_path: Path, compression: str | None, shape: tuple[int, ...]
+) -> None:
+    values = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    Image.fromarray(values).save(tmp_path / "x.tif", compression=compression, tiffinfo={278: 16})
+    read = read_picture(tmp_path / "x.tif")
+    np.testing.assert_array_equal(read, values[None] if values.ndim == 2 else values.transpose(2, 0, 1))
+
+
 def test_unsupported_modes_are_refused(tmp_path: Path) -> None:
     Image.new("CMYK", (4, 4)).save(tmp_path / "cmyk.tiff")
     assert "CMYK" in refusal(tmp_path / "cmyk.tiff")

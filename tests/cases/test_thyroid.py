@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from metadx.cases import diagnosis, fit_transform, letters, load, read_thyroid
+from metadx.cases.thyroid import embedded_thyroid
 from metadx.errors import UserError
 
 
@@ -94,6 +95,16 @@ def test_another_table_is_refused(tmp_path: Path) -> None:
             read_thyroid(other)
     with pytest.raises(UserError):
         read_thyroid(tmp_path / "absent.csv")
+
+
+def test_ages_in_words_are_refused(tmp_path: Path) -> None:
+    lines = embedded_thyroid().read_text().splitlines()[:5]
+    at = lines[0].split(",").index("age")
+    rows = [line.split(",") for line in lines[1:]]
+    words = [",".join([*row[:at], "old", *row[at + 1 :]]) for row in rows]
+    (tmp_path / "t.csv").write_text("\n".join([lines[0], *words]) + "\n")
+    with pytest.raises(UserError, match="most ages are no numbers"):
+        read_thyroid(tmp_path / "t.csv")
 
 
 def test_the_catalogue_vouches_for_the_installed_copy(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ from metadx.cases.labels import used_classes
 from metadx.cases.npz import read_arrays
 from metadx.cases.packed import packed_images
 from metadx.cases.patients import from_pattern
+from metadx.cases.textfile import DAMAGE
 from metadx.errors import UserError
 
 ARCHIVES = ("images_background.zip", "images_evaluation.zip")
@@ -157,7 +158,7 @@ def _from_archives(folder: Path) -> tuple[NDArray[np.uint8], list[str], list[str
                         images.append(_picture(members.read(member)))
                         names.append(f"{parts[1]}/{parts[2]}")
                         files.append(parts[3])
-        except (zipfile.BadZipFile, OSError, ValueError, RuntimeError) as why:
+        except DAMAGE as why:
             said = " ".join(str(why).split())[:200] or type(why).__name__
             raise UserError(f"{file}: not a sound archive ({said}). Get it again.") from why
     if not images:

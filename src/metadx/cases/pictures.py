@@ -9,11 +9,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.TiffImagePlugin import TiffImageFile
 
 from metadx.cases.kinds import read_as_dicom
+from metadx.cases.tiff import check_whole
 from metadx.errors import UserError
 
 MAX_PIXELS = 100_000_000
+_JPEG_PIXELS = 2048
+"""Of a byte at most: a block of 64 takes a bit where all are alike, and less only in arithmetic coding."""
 """A picture that claims more pixels is refused before it is decoded."""
 
 MAX_SET_BYTES = 8 * 1024**3
@@ -113,6 +117,8 @@ def _decode(path: Path) -> NDArray[np.uint8] | NDArray[np.uint16]:
                 _check_header(picture, path)
                 if picture.format == "PNG":
                     _check_sums(path)
+                if isinstance(picture, TiffImageFile):
+                    check_whole(picture, path)
                 picture.load()
                 return _values(ImageOps.exif_transpose(picture), path)
     except UserError:
@@ -124,7 +130,7 @@ def _decode(path: Path) -> NDArray[np.uint8] | NDArray[np.uint16]:
             f"{path}: not a PNG, JPEG, TIFF or DICOM picture. Replace it or leave it out."
         ) from why
     except Image.DecompressionBombError as why:
-        raise UserError(f"{path}: {why}. Make the picture smaller.".replace("\n", " ")) from why
+        raise UserError(f"{path}: {why}. Make the picture smaller.") from why
     except Exception as why:  # decoders of hostile bytes raise nearly anything
         reason = " ".join(str(why).split())[:120] or type(why).__name__
         raise UserError(f"{path}: truncated or damaged ({reason}). Export it again or leave it out.") from why
@@ -141,6 +147,11 @@ def _check_header(picture: Image.Image, path: Path) -> None:
     if width * height > MAX_PIXELS:
         raise UserError(
             f"{path}: claims {width} x {height} pixels; at most {MAX_PIXELS:,} are read. Make it smaller."
+        )
+    if picture.format == "JPEG" and width * height > _JPEG_PIXELS * path.stat().st_size:
+        raise UserError(
+            f"{path}: claims {width} x {height} pixels, more than its {path.stat().st_size:,} bytes can hold. "
+            "Export it again or leave it out."
         )
     if getattr(picture, "n_frames", 1) > 1:
         raise UserError(f"{path}: holds {picture.n_frames} pictures. Save one picture per file.")  # type: ignore[attr-defined]

@@ -70,7 +70,7 @@ def read_table(
         name = np.char.strip(np.char.add(text, np.asarray(shown.where, dtype=np.str_)))
     else:
         measured = {n: v for n, v in columns.items() if n not in ROLES}
-        _refuse_pictures(measured, file)
+        _refuse_pictures(columns, file)
         x, features, done = encode(measured, str(file))
     return Cases(
         x=x,

@@ -26,7 +26,8 @@ MAX_RATIO = 100
 ALWAYS_BYTES = 16 * 1024**2
 """What packed text may unpack to, however small it is."""
 
-_DAMAGE = (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError, NotImplementedError, ValueError)
+DAMAGE = (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError, NotImplementedError, ValueError)
+"""What reading a damaged gzip or zip raises."""
 
 
 class _Lines(Protocol):
@@ -72,7 +73,7 @@ def zipped_lines(path: str | Path, suffix: str) -> Iterator[Iterator[str]]:
             archive = stack.enter_context(zipfile.ZipFile(file))
             inside = [name for name in archive.namelist() if name.endswith(suffix) and not _stray(name)]
             text = stack.enter_context(archive.open(inside[0])) if len(inside) == 1 else None
-        except _DAMAGE as why:
+        except DAMAGE as why:
             raise _damaged(str(file), why) from why
         if text is None:
             found = f"{len(inside)} files" if inside else "no file"
@@ -123,7 +124,7 @@ def _decoded(file: _Lines, what: str, most: int) -> Iterator[str]:
     while True:
         try:
             line = file.readline(MAX_LINE_BYTES + 1)
-        except _DAMAGE as why:
+        except DAMAGE as why:
             raise _damaged(what, why) from why
         if not line:
             return

@@ -81,6 +81,8 @@ def read_thyroid(path: str | Path | None = None) -> Cases:
     for lab in LABS:
         columns.pop(f"{lab}_measured")
     x, features, done = encode({name: _yes_no(cells) for name, cells in columns.items()}, str(file))
+    if "age" not in features:
+        raise UserError(f"{file}: most ages are no numbers. Is this thyroid0387?")
     age = features.index("age")
     old = x[:, age] > OLDEST
     x[old, age] = np.nan

@@ -87,6 +87,7 @@ def test_recordings_of_one_patient_stay_his(tmp_path: Path) -> None:
         ),
         (LONG.replace("ann,11", "ann,"), "'time' is missing in row 2"),
         (LONG.replace("ann,11", "ann,inf"), "infinite"),
+        (LONG.replace("90", "9e38"), "holds a number above 3e\\+38"),
         (LONG.replace("90", "fast"), "'fast' is not a number"),
         (LONG.replace("ben", ""), "'patient' is missing in row 4"),
         (LONG.replace("label", "diagnosis"), "'label' for conditions or 'target'|no column"),

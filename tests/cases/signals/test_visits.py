@@ -42,6 +42,7 @@ def test_rows_of_one_visit_are_averaged(delimiter: str, tmp_path: Path) -> None:
     [
         (TABLE.replace("score", "sore", 1), "no column 'score'; did you mean 'sore'"),
         (TABLE.replace("7.1", "soon"), "column 'day', row 3: 'soon' is no number"),
+        (TABLE.replace("20", "1e308"), "'1e308' is infinite, or as good as"),
         (TABLE.replace("20", "inf"), "column 'score', row 3: 'inf' is infinite"),
         (TABLE.replace("20", ""), "column 'score' is empty in row 3"),
         (TABLE.replace("b,7.1,,9,20", "b,7.1"), "row 3 has 2 cells, the header 5"),

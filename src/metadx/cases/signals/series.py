@@ -22,6 +22,8 @@ LABELS = "labels.csv"
 
 _ROLES = ("patient", "time", "label", "target", "site", "recording")
 _TOLD = ("patient", "label", "target", "site")
+_LARGEST = 3e38
+"""What 32 bits hold."""
 
 
 class Recording(NamedTuple):
@@ -185,6 +187,11 @@ def _recording(name: str, told: dict[str, str], columns: Columns, file: Path) ->
     time, dated = _times(columns["time"], file)
     order = np.argsort(time, kind="stable")
     values = {c: numbers(columns[c], f"{file}: column '{c}'")[order] for c in channels}
+    large = next((c for c, value in values.items() if (np.abs(value) > _LARGEST).any()), None)
+    if large is not None:
+        raise UserError(
+            f"{file}: column '{large[:60]}' of '{name[:60]}' holds a number above {_LARGEST:.0e}."
+        )
     moved = int((np.diff(time) < 0).sum())
     return Recording(name, told, time[order], values, dated, moved)
 

@@ -13,6 +13,8 @@ from metadx.cases.cases import Cases, Provenance
 from metadx.errors import UserError, nearest
 
 _MOST_BYTES = 500_000_000
+_LARGEST = 1e300
+"""Of which several can be added up."""
 
 
 def read_visits(
@@ -111,8 +113,10 @@ def _numbers(rows: Sequence[Sequence[str]], column: int, name: str, path: Path) 
             found[i] = float("x" if "_" in cell else cell)
         except ValueError:
             raise UserError(f"{path}: column '{name}', row {i + 1}: '{cell[:40]}' is no number.") from None
-        if not np.isfinite(found[i]):
-            raise UserError(f"{path}: column '{name}', row {i + 1}: '{cell[:40]}' is infinite.")
+        if not abs(found[i]) < _LARGEST:
+            raise UserError(
+                f"{path}: column '{name}', row {i + 1}: '{cell[:40]}' is infinite, or as good as."
+            )
     return found
 
 
