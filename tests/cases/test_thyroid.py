@@ -98,7 +98,7 @@ def test_another_table_is_refused(tmp_path: Path) -> None:
 
 
 def test_ages_in_words_are_refused(tmp_path: Path) -> None:
-    lines = embedded_thyroid().read_text().splitlines()[:5]
+    lines = embedded_thyroid().read_text().splitlines()[:500]
     at = lines[0].split(",").index("age")
     rows = [line.split(",") for line in lines[1:]]
     words = [",".join([*row[:at], "old", *row[at + 1 :]]) for row in rows]
