@@ -179,8 +179,11 @@ def _solved(algorithm: Algorithm, params: Tensors, state: Tensors, task: Task) -
 def as_predictor(
     algorithm: Algorithm, params: Tensors, state: Tensors, way: Way | None = None
 ) -> Callable[[Sequence[Task]], list[Any]]:
-    """The algorithm as a function from tasks to probabilities (or values), for `metadx.evaluation`."""
-    engine = Engine(algorithm, way or choose_way(algorithm, params))
+    """The algorithm as a function from tasks to probabilities (or values), for `metadx.evaluation`.
+
+    It runs on the device where the parameters are.
+    """
+    engine = Engine(algorithm, way or choose_way(algorithm, params, home(params, state)))
 
     def predict(tasks: Sequence[Task]) -> list[Any]:
         outputs: list[Tensor] = engine.predict(params, state, tasks)
