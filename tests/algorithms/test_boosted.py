@@ -1,4 +1,4 @@
-"""Trees on the columns in which support cases differ are those on all columns."""
+"""What is left out to save time changes no tree."""
 
 from __future__ import annotations
 

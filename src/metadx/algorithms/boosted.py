@@ -17,6 +17,8 @@ from metadx.algorithms.losses import CROSS_ENTROPY, Loss
 from metadx.learners import Tensors
 from metadx.tasks import Examples
 
+_MOST_BINS = 255  # of scikit-learn
+
 
 @final
 @dataclass(frozen=True, eq=False)
@@ -48,9 +50,11 @@ class BoostedTrees(Algorithm):
     def adapt(
         self, params: Tensors, state: Tensors, support: Examples, context: Context = EVALUATING
     ) -> Fitted:
-        splits = support.mask.sum() >= 2 * self.leaf  # trees that cannot grow are all alike: one says as much
+        cases = int(support.mask.sum())
+        splits = cases >= 2 * self.leaf  # trees that cannot grow are all alike: one says as much
         model = HistGradientBoostingClassifier(
             max_iter=self.trees if splits else 1,
+            max_bins=min(max(cases, 2), _MOST_BINS),  # more would stay empty, and take their time
             learning_rate=self.lr,
             min_samples_leaf=self.leaf,
             early_stopping=False,
