@@ -17,7 +17,7 @@ from metadx.errors import UserError
 from metadx.learners import Tensors
 from metadx.tasks import CaseSource, DrawnTasks, Task, stack, with_inputs
 
-_CASES_TOGETHER = 64
+_NUMBERS_TOGETHER = 250_000  # of inputs; what layers make of more does not fit into the cache of a processor
 _TASKS_TOGETHER = 16
 
 
@@ -113,9 +113,10 @@ class _Known:
     def add(self, index: NDArray[np.int64]) -> None:
         """Embeds the cases that are new."""
         new = [number for number in np.unique(index).tolist() if number not in self._rows]
-        for start in range(0, len(new), _CASES_TOGETHER):
-            some = new[start : start + _CASES_TOGETHER]
-            self._rows.update(zip(some, self._embed(self._source.inputs(np.array(some))), strict=True))
+        if new:
+            x = self._source.inputs(np.array(new))
+            parts = torch.split(x, max(1, _NUMBERS_TOGETHER // x[0].numel()))
+            self._rows.update(zip(new, (row for part in parts for row in self._embed(part)), strict=True))
 
     def __call__(self, index: NDArray[np.int64]) -> Tensor:
         return torch.stack([self._rows[number] for number in index.tolist()])

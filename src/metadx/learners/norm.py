@@ -132,7 +132,7 @@ class KeptNorm(nn.Module):
         shift = -self.mean * scale
         if self.bias is not None:
             shift = shift + self.bias
-        return x * scale.view(column) + shift.view(column)
+        return torch.addcmul(shift.view(column), x, scale.view(column))
 
 
 _TORCHS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
