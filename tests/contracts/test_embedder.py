@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from contracts.algorithms import ROWS, Row, start
-from contracts.examples import LEARNERS, PLAIN, Learner, close, ragged
+from contracts.examples import LEARNERS, PLAIN, WIDTH, Learner, close, ragged
 from contracts.test_ragged import modes
 from metadx.algorithms import Embedder, Engine, as_predictor, solve
 from metadx.errors import UserError
-from metadx.tasks import DrawnTasks, Episode, Shape, Task, with_inputs
+from metadx.tasks import DrawnTasks, Episode, Examples, Shape, Task, with_inputs
 
 HEADS = [row for row in ROWS if row.over(PLAIN).fits_head]
 
@@ -100,6 +100,16 @@ def test_a_case_is_embedded_once_however_many_tasks_it_is_in(row: Row, rng: np.r
         as_predictor(embedder.head, embedder.params, embedder.state)(embedded[2:])
     numbers = {n for e in source.drawn.drawn for part in source.numbered(e[1]) for n in part.x.tolist()}
     assert source.asked == Counter(numbers)
+
+
+def test_a_task_without_support_cases_is_embedded_too(rng: np.random.Generator) -> None:
+    source = Shared(PLAIN, rng)
+    support, query = source._tasks[0]
+    source._tasks[0] = Task(Examples(*(part[:0] for part in support)), query)
+    algorithm = next(row for row in HEADS if row.name == "ProtoNet").over(PLAIN)
+    task = Embedder(algorithm, *start(algorithm)).tasks(source.drawn)[0]
+    assert task.support.x.shape == (0, WIDTH)
+    assert task.query.x.shape == (len(query.x), WIDTH)
 
 
 @pytest.mark.parametrize("name", ["MAML", "FineTune", "NearestCentroid"])

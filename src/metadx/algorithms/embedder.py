@@ -108,18 +108,20 @@ class _Known:
 
     def __init__(self, source: CaseSource, embed: Callable[[Tensor], Tensor]) -> None:
         self._source, self._embed = source, embed
-        self._rows: dict[int, Tensor] = {}
+        self._place: dict[int, int] = {}
+        self._rows: list[Tensor] = []
 
     def add(self, index: NDArray[np.int64]) -> None:
         """Embeds the cases that are new."""
-        new = [number for number in np.unique(index).tolist() if number not in self._rows]
+        new = [number for number in np.unique(index).tolist() if number not in self._place]
         if new:
             x = self._source.inputs(np.array(new))
             parts = torch.split(x, max(1, _NUMBERS_TOGETHER // x[0].numel()))
-            self._rows.update(zip(new, (row for part in parts for row in self._embed(part)), strict=True))
+            self._place |= {number: len(self._place) + i for i, number in enumerate(new)}
+            self._rows = [torch.cat([*self._rows, *map(self._embed, parts)])]
 
     def __call__(self, index: NDArray[np.int64]) -> Tensor:
-        return torch.stack([self._rows[number] for number in index.tolist()])
+        return self._rows[0][[self._place[number] for number in index.tolist()]]
 
 
 class _Embedded(Sequence[Task]):
