@@ -28,7 +28,7 @@ class CaseInputs:
     def __call__(self, index: NDArray[np.int64]) -> Tensor:
         """Inputs of the cases at `index`, float32."""
         if self._kept is not None:
-            return self._kept[torch.from_numpy(index)]
+            return self._kept.index_select(0, torch.from_numpy(index))  # half the time of square brackets
         return torch.from_numpy(self._transform(self._x[index]))
 
     @cached_property
