@@ -124,6 +124,12 @@ ROWS = (
         {"inner_lr": 0.1, "inner_steps": 8, "penalty": 1.0, "cg_steps": 3},
         ablation={"inner_steps": 0},
     ),
+    Row(
+        "MAML-recomputing",
+        MAML,
+        {"inner_lr": 0.2, "inner_steps": 2, "recompute": True},
+        ablation={"inner_steps": 0},
+    ),
     Row("ANIL", ANIL, {"inner_lr": 0.2, "inner_steps": 2}, ablation={"inner_steps": 0}),
     Row(
         "Reptile",

@@ -17,7 +17,7 @@ from metadx.tasks import Examples, Task, stack
 
 EXACT = [row for row in ROWS if row.over(LEARNERS[0]).exact_gradient]
 UPDATING = [row for row in ROWS if row.over(LEARNERS[0]).consumes != "nothing"]
-STEP = 1e-5
+STEP = 3e-6
 
 
 def learners_of(row: Row) -> tuple[Learner, ...]:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from metadx.algorithms import MAML, Engine
-from metadx.learners import BatchNorm, Functional, Reference, Tensors, replace_batch_norm
+from metadx.learners import BatchNorm, Functional, Reference, Tensors, replace_layers
 from metadx.tasks import Task, make_examples, stack
 
 
@@ -114,7 +114,7 @@ def test_every_batch_norm_is_found() -> None:
     module = nn.Sequential(
         shared, nn.Linear(3, 3), shared, nn.ModuleDict({"deep": nn.Sequential(nn.SyncBatchNorm(3))})
     )
-    replaced = [*replace_batch_norm(copy.deepcopy(module)).modules(), replace_batch_norm(nn.BatchNorm2d(3))]
+    replaced = [*replace_layers(copy.deepcopy(module)).modules(), replace_layers(nn.BatchNorm2d(3))]
 
     assert sum(isinstance(m, BatchNorm) for m in replaced) == 4
     assert not any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in replaced)

@@ -169,7 +169,11 @@ def test_a_batch_that_lacks_something_says_what(key: str, rng: np.random.Generat
         compute_meta_loss(learner, adapted, batch)
 
 
-@pytest.mark.parametrize("norm", [nn.LayerNorm(6), nn.GroupNorm(2, 6)], ids=lambda norm: type(norm).__name__)
+@pytest.mark.parametrize(
+    "norm",
+    [nn.LayerNorm(6), nn.LayerNorm(6, bias=False), nn.GroupNorm(2, 6)],
+    ids=lambda norm: type(norm).__name__,
+)
 def test_torchs_own_norms_give_exact_second_order_gradients(norm: nn.Module) -> None:
     torch.manual_seed(0)
     learner = nn.Sequential(nn.Linear(3, 6), copy.deepcopy(norm), nn.Tanh(), nn.Linear(6, 3)).double()

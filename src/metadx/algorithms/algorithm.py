@@ -6,10 +6,10 @@ from abc import ABC, abstractmethod
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from metadx.algorithms.context import EVALUATING, Context
+from metadx.algorithms.gradient import gradient_and_aux
 from metadx.algorithms.losses import Loss
 from metadx.learners import Reference, Tensors
 from metadx.tasks import Examples, Task
@@ -93,7 +93,7 @@ def query_gradient(
         loss = algorithm.loss.value(output, task.query)
         return loss, {"loss": loss.detach(), "score": algorithm.loss.score(output.detach(), task.query)}
 
-    direction, metrics = torch.func.grad(objective, has_aux=True)(params)
+    direction, metrics = gradient_and_aux(objective, params, differentiable=False)
     return direction, state, metrics
 
 

@@ -7,13 +7,13 @@ from typing import Any, Literal, TypeVar
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from metadx.algorithms.algorithm import KEPT, Algorithm, Metrics, solve
 from metadx.algorithms.context import EVALUATING, Context
 from metadx.algorithms.estimator import one_thread
 from metadx.errors import UserError
-from metadx.learners import Tensors
+from metadx.learners import Tensors, leaves_to_torch
 from metadx.tasks import Task, stack
 
 Way = Literal["loop", "vmap"]
@@ -22,6 +22,7 @@ Result = TypeVar("Result")
 
 _PREDICT_TOGETHER = 64
 _MUCH = 50_000  # cases, padding included
+_NUMBERS = 500_000  # of inputs whose activations are in memory together
 
 
 def mean(stacked: Tensors) -> Tensors:
@@ -47,24 +48,38 @@ def settle(state: Tensors, changed: Tensors) -> Tensors:
 def choose_way(algorithm: Algorithm, params: Tensors, device: torch.device | str = "cpu") -> Way:
     """The way of running a batch of tasks that is likely the fastest.
 
-    Measured on CPUs: vmap wins wherever work per task is small, which is everything but convolutions; with
-    weights of its own per task a convolution becomes a grouped one, which is slower than a loop.
+    Measured on CPUs (docs/benchmarks.md): vmap wins, but for convolutions that `convolve` leaves to torch, in
+    groups or dilated; with weights of its own per task such a one is slower than a loop.
     """
     if not algorithm.tensors and algorithm.consumes == "nothing":
         return "loop"
+    network = getattr(algorithm, "network", None)
+    slow = isinstance(network, nn.Module) and any(leaves_to_torch(layer) for layer in network.modules())
+    return "loop" if slow and torch.device(device).type == "cpu" else "vmap"
+
+
+def tasks_at_once(params: Tensors, numbers: int) -> int | None:
+    """How many tasks go through vmap together; None for all of them, where activations are small.
+
+    Args:
+        params: convolutions keep activations many times as large as their inputs.
+        numbers: that the cases of one task are made of.
+    """
     convolutional = any(value.dim() > 2 for value in params.values())
-    return "loop" if convolutional and torch.device(device).type == "cpu" else "vmap"
+    return max(1, _NUMBERS // max(1, numbers)) if convolutional else None
 
 
-def over_tasks(function: Callable[[Any], Result], batch: Any, way: Way) -> Result:
+def over_tasks(function: Callable[[Any], Result], batch: Any, way: Way, at_once: int | None = None) -> Result:
     """The results of a function of one task for every task of a batch, stacked.
 
     Args:
         function: takes one item and returns tensors, or dicts and tuples of them.
         batch: such tensors, dicts or tuples with a leading task dimension.
+        way: one after the other, or together.
+        at_once: how many together, to bound memory; None for all.
     """
     if way == "vmap":
-        together: Result = torch.func.vmap(function)(batch)
+        together: Result = torch.func.vmap(function, chunk_size=at_once)(batch)
         return together
     stacked: Result = _stack([function(_at(batch, i)) for i in range(_length(batch))])
     return stacked
@@ -138,7 +153,8 @@ class Engine:
             direction, after, metrics = self.algorithm.update(params, state, task, context)
             return direction, {name: t for name, t in after.items() if t is not state.get(name)}, metrics
 
-        return over_tasks(one, batch.to(home(params, state)), self.way)
+        at_once = tasks_at_once(params, _numbers(batch) // len(batch.support.x))
+        return over_tasks(one, batch.to(home(params, state)), self.way, at_once)
 
     def predict(self, params: Tensors, state: Tensors, tasks: Sequence[Task]) -> list[Tensor]:
         """Logits or values for the query cases of each task on the CPU, in order, padding removed."""
@@ -148,8 +164,10 @@ class Engine:
         if self.way == "loop":
             return [self._solve(params, state, task) for task in tasks]
         outputs = []
-        for start in range(0, len(tasks), _PREDICT_TOGETHER):
-            group = tasks[start : start + _PREDICT_TOGETHER]
+        most = max((_numbers(task) for task in tasks), default=1)
+        at_once = min(_PREDICT_TOGETHER, tasks_at_once(params, most) or _PREDICT_TOGETHER)
+        for start in range(0, len(tasks), at_once):
+            group = tasks[start : start + at_once]
             if _mostly_padding(group):
                 outputs += [self._solve(params, state, task) for task in group]
                 continue
@@ -162,6 +180,11 @@ class Engine:
 
     def _solve(self, params: Tensors, state: Tensors, task: Task) -> Tensor:
         return _solved(self.algorithm, params, state, task.to(home(params, state))).cpu()
+
+
+def _numbers(task: Task) -> int:
+    """How many numbers the cases of a task, or of a batch of tasks, are made of."""
+    return task.support.x.numel() + task.query.x.numel()
 
 
 def _mostly_padding(tasks: Sequence[Task]) -> bool:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from metadx.algorithms.inner import Objective
+from metadx.algorithms.gradient import Objective
 from metadx.algorithms.losses import Loss
 from metadx.learners import Functional, Reference, Tensors
 from metadx.tasks import Examples

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from metadx.algorithms.algorithm import Algorithm, Metrics, Update
 from metadx.algorithms.checks import at_least, positive
 from metadx.algorithms.context import EVALUATING, Context
+from metadx.algorithms.gradient import Objective, gradient, gradient_and_aux
 from metadx.algorithms.inner import (
     Adapted,
-    Objective,
     gradient_descent,
     predict_adapted,
     reference_of,
@@ -101,16 +101,16 @@ class IMAML(Algorithm):
             value = self.loss.value(output, query)
             return value, {"loss": value.detach(), "score": self.loss.score(output.detach(), query)}
 
-        slope = torch.func.grad(support_objective(self.net, self.loss, state, support))
+        support_loss = support_objective(self.net, self.loss, state, support)
 
         def curved(vector: Tensors) -> Tensors:
-            turned = torch.func.grad(lambda at: dot(slope(at), vector))(fast)
+            turned = gradient(lambda at: dot(gradient(support_loss, at), vector), fast, differentiable=False)
             return {name: v + turned[name] / (self.penalty + self.damping) for name, v in vector.items()}
 
-        gradient, metrics = torch.func.grad(query_loss, has_aux=True)(fast)
-        direction = conjugate_gradient(curved, gradient, self.cg_steps)
-        pull = torch.func.grad(self._inner_problem(params, state, support))
-        before, after = pull(params), pull(fast)
+        slope, metrics = gradient_and_aux(query_loss, fast, differentiable=False)
+        direction = conjugate_gradient(curved, slope, self.cg_steps)
+        problem = self._inner_problem(params, state, support)
+        before, after = (gradient(problem, at, differentiable=False) for at in (params, fast))
         metrics["unsolved"] = (dot(after, after) / dot(before, before).clamp(min=1e-30)).sqrt().detach()
         return {name: d.detach() for name, d in direction.items()}, state, metrics
 

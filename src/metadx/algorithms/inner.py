@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from metadx.algorithms.context import Context
+from metadx.algorithms.gradient import Objective, gradient
 from metadx.algorithms.losses import Loss
+from metadx.algorithms.recompute import recomputed
 from metadx.learners import Functional, Reference, Tensors
 from metadx.tasks import Examples
-
-Objective = Callable[[Tensors], Tensor]
 
 
 class Adapted(NamedTuple):
@@ -54,10 +54,8 @@ def gradient_descent(
     """
     rates = lr if isinstance(lr, dict) else dict.fromkeys(fast, lr)
     for _ in range(steps):
-        gradient = torch.func.grad(objective)(fast)
-        if first_order:
-            gradient = {name: g.detach() for name, g in gradient.items()}
-        fast = {name: value - rates[name] * gradient[name] for name, value in fast.items()}
+        down = gradient(objective, fast, differentiable=not first_order)
+        fast = {name: value - rates[name] * down[name] for name, value in fast.items()}
     return fast
 
 
@@ -72,6 +70,7 @@ def descend(
     context: Context,
     *,
     first_order: bool = False,
+    recompute: bool = False,
 ) -> Adapted:
     """The network after gradient descent of some of its tensors on the support set.
 
@@ -83,9 +82,17 @@ def descend(
         support: labelled cases of the task.
         lr, steps, first_order: as in `gradient_descent`.
         context: whose query set batch statistics come from, if that is shown.
+        recompute: compute each step again when it is differentiated, instead of keeping what it went through.
     """
-    objective = support_objective(net, loss, fixed, support)
-    fast = gradient_descent(objective, fast, lr, steps, first_order=first_order)
+    learnt = lr if isinstance(lr, dict) else {}
+
+    def step(fast: Tensors, fixed: Tensors, support: Examples, learnt: Tensors) -> Tensors:
+        objective = support_objective(net, loss, fixed, support)
+        return gradient_descent(objective, fast, learnt or lr, 1, first_order=first_order)
+
+    for _ in range(steps):
+        args = (fast, fixed, support, learnt)
+        fast = recomputed(step, *args) if recompute else step(*args)
     return Adapted(fixed | fast, reference_of(support, context.query), support)
 
 
@@ -103,9 +110,9 @@ def adam(
     first = {name: torch.zeros_like(value) for name, value in fast.items()}
     second = {name: torch.zeros_like(value) for name, value in fast.items()}
     for i in range(steps):
-        gradient = torch.func.grad(objectives(i))(fast)
-        first = {name: beta1 * first[name] + (1 - beta1) * g for name, g in gradient.items()}
-        second = {name: beta2 * second[name] + (1 - beta2) * g.square() for name, g in gradient.items()}
+        down = gradient(objectives(i), fast)
+        first = {name: beta1 * first[name] + (1 - beta1) * g for name, g in down.items()}
+        second = {name: beta2 * second[name] + (1 - beta2) * g.square() for name, g in down.items()}
         unbias1, unbias2 = 1 - beta1 ** (i + 1), 1 - beta2 ** (i + 1)
         fast = {
             name: value - lr * (first[name] / unbias1) / ((second[name] / unbias2).sqrt() + eps)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from metadx.algorithms.algorithm import Algorithm, Metrics, Update
 from metadx.algorithms.checks import at_least, positive
 from metadx.algorithms.context import EVALUATING, Context
+from metadx.algorithms.gradient import gradient_and_aux
 from metadx.algorithms.inner import (
     Adapted,
     gradient_descent,
@@ -127,7 +128,7 @@ class MAMLPlusPlus(Algorithm):
             metrics = {"loss": values[self.inner_steps].detach(), "score": score}
             return weighted, (metrics, self._seen(path, item.support))
 
-        direction, (metrics, seen) = torch.func.grad(objective, has_aux=True)(params)
+        direction, (metrics, seen) = gradient_and_aux(objective, params, differentiable=False)
         moved = {name: torch.lerp(state[name], seen[name], _MOMENTUM) for name in self.statistics}
         return direction, state | moved, metrics
 

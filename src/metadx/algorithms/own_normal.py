@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from metadx.algorithms.algorithm import KEPT, Algorithm, Metrics, Update
 from metadx.algorithms.checks import at_least, positive
 from metadx.algorithms.context import EVALUATING, Context
-from metadx.algorithms.inner import Objective, adam
+from metadx.algorithms.gradient import Objective, gradient_and_aux
+from metadx.algorithms.inner import adam
 from metadx.algorithms.losses import CROSS_ENTROPY, Loss
 from metadx.algorithms.replay import half_and_half, scattered
 from metadx.errors import UserError
@@ -186,7 +187,7 @@ class OwnNormal(Algorithm):
             total = (1 - self.without) * loss + self.without * self.loss.value(blind, item.query)
             return total, (metrics, own)
 
-        direction, (metrics, own) = torch.func.grad(objective, has_aux=True)(params)
+        direction, (metrics, own) = gradient_and_aux(objective, params, differentiable=False)
         rate = max(1 / (context.step + 1), _SLOWEST)
         moved = {_MIDDLE: torch.lerp(state[_MIDDLE], own.middle, rate)}
         moved[_SPREAD] = torch.lerp(state[_SPREAD], own.spread, rate)

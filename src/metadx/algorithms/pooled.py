@@ -7,11 +7,11 @@ from functools import cached_property
 from typing import ClassVar, final
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from metadx.algorithms.algorithm import Algorithm, Update
 from metadx.algorithms.context import EVALUATING, Context
+from metadx.algorithms.gradient import gradient_and_aux
 from metadx.algorithms.inner import reference_of
 from metadx.algorithms.losses import SQUARED_ERROR, Loss
 from metadx.learners import Functional, Reference, Tensors
@@ -65,5 +65,5 @@ def pooled_gradient(net: Functional, loss: Loss, params: Tensors, state: Tensors
         value = loss.value(output, cases)
         return value, {"loss": value.detach(), "score": loss.score(output.detach(), cases)}
 
-    direction, metrics = torch.func.grad(objective, has_aux=True)(params)
+    direction, metrics = gradient_and_aux(objective, params, differentiable=False)
     return direction, state, metrics

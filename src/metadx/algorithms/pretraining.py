@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from metadx.algorithms.algorithm import Update
+from metadx.algorithms.gradient import gradient_and_aux
 from metadx.algorithms.head import BIAS, WEIGHT, through_linear_head
 from metadx.algorithms.losses import Loss
 from metadx.learners import Functional, Reference, Tensors
@@ -38,5 +39,5 @@ def classification_gradient(
         value = loss.value(output, cases)
         return value, {"loss": value.detach(), "score": loss.score(output.detach(), cases)}
 
-    direction, metrics = torch.func.grad(objective, has_aux=True)(params)
+    direction, metrics = gradient_and_aux(objective, params, differentiable=False)
     return direction, state, metrics

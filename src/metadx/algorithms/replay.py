@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from metadx.algorithms.algorithm import KEPT, Algorithm, Update
 from metadx.algorithms.checks import at_least, positive
 from metadx.algorithms.context import EVALUATING, Context
-from metadx.algorithms.inner import Objective, adam, reference_of
+from metadx.algorithms.gradient import Objective
+from metadx.algorithms.inner import adam, reference_of
 from metadx.algorithms.losses import CROSS_ENTROPY, Loss
 from metadx.algorithms.pooled import pooled_gradient
 from metadx.learners import Functional, Reference, Tensors

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from metadx.algorithms.algorithm import Algorithm, Update
 from metadx.algorithms.checks import at_least, positive
 from metadx.algorithms.context import EVALUATING, Context
+from metadx.algorithms.gradient import Objective
 from metadx.algorithms.inner import (
     Adapted,
-    Objective,
     adam,
     predict_adapted,
     reference_of,

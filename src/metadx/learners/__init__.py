@@ -8,6 +8,7 @@ from metadx.learners.backbone import (
     Embedding,
 )
 from metadx.learners.convnet import ConvNet
+from metadx.learners.convolve import leaves_to_torch
 from metadx.learners.efficientnet import EfficientNet, EfficientNetTail
 from metadx.learners.functional import Functional, Reference, Tensors
 from metadx.learners.grud import GatedDecayNet
@@ -17,9 +18,10 @@ from metadx.learners.norm import (
     KeptNorm,
     LayerNorm,
     keep_statistics,
-    replace_batch_norm,
+    replace_layers,
     statistics_from,
 )
+from metadx.learners.once import last_derivative
 from metadx.learners.probe import output_width
 from metadx.learners.registry import NamedSettings, build_learner, choose_learner, refuse_unknown
 from metadx.learners.signalmlp import SignalMLP
@@ -50,8 +52,10 @@ __all__ = [
     "build_learner",
     "choose_learner",
     "keep_statistics",
+    "last_derivative",
+    "leaves_to_torch",
     "output_width",
     "refuse_unknown",
-    "replace_batch_norm",
+    "replace_layers",
     "statistics_from",
 ]

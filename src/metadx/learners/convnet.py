@@ -67,9 +67,11 @@ class ConvNet(nn.Module):
             if min(sides) < 2:
                 break
             layers.append(convolution(channels, width, 3, stride=1 + (downsample == "stride"), padding=1))
-            layers += [NORMS[norm](width), ACTIVATIONS[activation]()]
-            if downsample == "pool":
-                layers.append(pool(2))
+            layers.append(NORMS[norm](width))
+            layers += [pool(2)] if downsample == "pool" else []
+            layers.append(
+                ACTIVATIONS[activation]()
+            )  # after the pool, which it commutes with: a quarter of the work
             sides = [(side + (downsample == "stride")) // 2 for side in sides]
             channels = width
         if downsample == "stride":

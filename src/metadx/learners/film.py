@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from metadx.errors import UserError
-from metadx.learners.norm import BatchNorm, LayerNorm, replace_batch_norm
+from metadx.learners.norm import BatchNorm, LayerNorm, replace_layers
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _NORMS = (BatchNorm, LayerNorm, nn.LayerNorm, nn.GroupNorm)
@@ -38,7 +38,7 @@ def modulated(module: nn.Module, layer: str, size: int) -> tuple[nn.Module, str]
     References:
         Perez et al., "FiLM: Visual Reasoning with a General Conditioning Layer", AAAI 2018.
     """
-    module = replace_batch_norm(copy.deepcopy(module))
+    module = replace_layers(copy.deepcopy(module))
     known: dict[str, Any] = {
         name: m for name, m in module.named_modules() if isinstance(m, _KINDS) and m.weight is not None
     }

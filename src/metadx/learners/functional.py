@@ -12,7 +12,7 @@ from torch.func import functional_call
 
 from metadx.learners.norm import (
     BatchNorm,
-    replace_batch_norm,
+    replace_layers,
     statistics_from,
     statistics_seen,
     take_statistics,
@@ -40,7 +40,7 @@ class Functional:
     """
 
     def __init__(self, module: nn.Module) -> None:
-        self._module = replace_batch_norm(copy.deepcopy(module)).eval()
+        self._module = replace_layers(copy.deepcopy(module)).eval()
         self._threads = threading.local()
         tensors = [*self._module.named_parameters(), *self._module.named_buffers()]
         self.names = tuple(name for name, _ in tensors)

@@ -16,6 +16,7 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "softplus": nn.Softplus,
     "tanh": nn.Tanh,
 }
+MONOTONE = ("relu", "softplus", "tanh")
 NORMS = ("none", "layer")
 
 

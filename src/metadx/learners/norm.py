@@ -6,13 +6,17 @@ transductive: the query set), so it is set for the whole network while it runs, 
 
 from __future__ import annotations
 
-import math
+import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+
+from metadx.learners.convolve import OWN, leaves_to_torch
+from metadx.learners.normalise import normalise, normalise_groups
 
 Seen = dict[nn.Module, tuple[Tensor, Tensor]]
 _mask: ContextVar[Tensor | None] = ContextVar("mask", default=None)
@@ -47,8 +51,8 @@ def statistics_seen() -> Iterator[Seen]:
 class BatchNorm(nn.Module):
     """Batch normalisation by the statistics of the batch at hand; it keeps no running statistics.
 
-    Written out instead of fused, because vmap over the fused kernels gives wrong second-order gradients
-    (pytorch/functorch#534).
+    Its derivatives are `normalise`'s own, because vmap over the fused kernels gives wrong second-order gradients
+    (pytorch/functorch#534), and autograd of plain arithmetic is slow.
 
     Args:
         channels: size of dimension 1 of the input, shape (batch, channels, ...).
@@ -64,39 +68,45 @@ class BatchNorm(nn.Module):
         self.bias = nn.Parameter(torch.zeros(channels)) if affine else None
 
     def forward(self, x: Tensor) -> Tensor:
-        over = [0, *range(2, x.dim())]
-        column = (1, -1) + (1,) * (x.dim() - 2)
-        mask = _mask.get()
-        if mask is None:
-            mean = x.mean(over, keepdim=True)
-            variance = (x - mean).square().mean(over, keepdim=True)
-        else:
-            weight = mask.view(-1, *(1,) * (x.dim() - 1)).to(x.dtype)
-            count = weight.sum() * math.prod(x.shape[2:])  # NaN without a case: nothing is known
-            mean = (x * weight).sum(over, keepdim=True) / count
-            variance = ((x - mean).square() * weight).sum(over, keepdim=True) / count
+        channels = x.shape[1]
+        weight = x.new_ones(channels) if self.weight is None else self.weight
+        bias = x.new_zeros(channels) if self.bias is None else self.bias
+        out, mean, variance = normalise(x, weight, bias, _mask.get(), self.eps)
         seen = _seen.get()
         if seen is not None:
-            seen[self] = (mean.flatten(), variance.flatten())
-        out = (x - mean) * (variance + self.eps).rsqrt()
-        if self.weight is None or self.bias is None:
-            return out
-        return out * self.weight.view(column) + self.bias.view(column)
+            seen[self] = (mean, variance)
+        return out
 
 
-class LayerNorm(nn.Module):
-    """Layer normalisation over the last dimension, written out for the same reason as `BatchNorm`."""
-
-    def __init__(self, size: int, eps: float = 1e-5) -> None:
-        super().__init__()
-        self.eps = eps
-        self.weight = nn.Parameter(torch.ones(size))
-        self.bias = nn.Parameter(torch.zeros(size))
+class LayerNorm(nn.LayerNorm):
+    """torch's, written out, because vmap over the fused kernels gives wrong second-order gradients
+    (pytorch/functorch#534)."""
 
     def forward(self, x: Tensor) -> Tensor:
-        centred = x - x.mean(-1, keepdim=True)
-        scale = (centred.square().mean(-1, keepdim=True) + self.eps).rsqrt()
-        return centred * scale * self.weight + self.bias
+        over = tuple(range(-len(self.normalized_shape), 0))
+        centred = x - x.mean(over, keepdim=True)
+        out = centred * (centred.square().mean(over, keepdim=True) + self.eps).rsqrt()
+        if self.weight is not None:
+            out = out * self.weight
+        return out if self.bias is None else out + self.bias
+
+
+class GroupNorm(nn.GroupNorm):
+    """torch's, differentiated as `normalise_groups` is."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = normalise_groups(x, self.num_groups, self.eps)
+        if not self.affine:
+            return out
+        column = (1, -1) + (1,) * (x.dim() - 2)
+        return torch.addcmul(self.bias.view(column), out, self.weight.view(column))
+
+
+_INSTANCE = (nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
+_WRITTEN_OUT: dict[type[nn.Module], type[nn.Module]] = {
+    nn.LayerNorm: LayerNorm,
+    nn.GroupNorm: GroupNorm,
+} | OWN
 
 
 class KeptNorm(nn.Module):
@@ -153,19 +163,28 @@ def keep_statistics(module: nn.Module) -> nn.Module:
     return _replaced(module, kept)
 
 
-def replace_batch_norm(module: nn.Module) -> nn.Module:
-    """The module with every torch batch norm inside it, or it itself, replaced by a `BatchNorm` of its weights.
+def replace_layers(module: nn.Module) -> nn.Module:
+    """The module with layers of torch inside it, or it itself, replaced by ours of the same weights.
 
-    torch's own layers update their running statistics in place, which would let one task leak into the next.
+    torch's batch norms update their running statistics in place, which would let one task leak into the next; its
+    other fused norms have wrong second-order gradients under `vmap`, and its convolutions slow ones.
     """
 
-    def ours(norm: nn.Module) -> nn.Module | None:
-        if not isinstance(norm, _TORCHS):
+    def ours(layer: nn.Module) -> nn.Module | None:
+        made: Any
+        if isinstance(layer, _TORCHS):
+            made = BatchNorm(layer.num_features, layer.affine, layer.eps)
+        elif isinstance(layer, _INSTANCE):
+            made = GroupNorm(layer.num_features, layer.num_features, layer.eps, layer.affine)
+        elif type(layer) in _WRITTEN_OUT and not leaves_to_torch(layer):
+            made = copy.copy(layer)
+            made.__class__ = _WRITTEN_OUT[type(layer)]
+            return cast(nn.Module, made)
+        else:
             return None
-        made = BatchNorm(norm.num_features, norm.affine, norm.eps)
-        if norm.affine:
-            made.weight, made.bias = norm.weight, norm.bias
-        return made
+        if layer.affine:
+            made.weight, made.bias = layer.weight, layer.bias
+        return cast(nn.Module, made)
 
     return _replaced(module, ours)
 

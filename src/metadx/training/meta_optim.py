@@ -14,14 +14,12 @@ from metadx.algorithms import (
     SQUARED_ERROR,
     Adapted,
     Context,
-    Way,
     choose_way,
     over_tasks,
 )
 from metadx.learners import Tensors
 from metadx.tasks import Examples
 
-_FUSED = (nn.LayerNorm, nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
 _KEYS = ("data", "labels", "query_data", "query_labels")
 
 
@@ -72,7 +70,7 @@ class MetaOptim:
         def adapt(support: Examples) -> Adapted:
             return algorithm.adapt(params, state, support, Context(train=True))
 
-        return over_tasks(adapt, support, _way(self.learner, algorithm))
+        return over_tasks(adapt, support, choose_way(algorithm, params))
 
     def step(self, meta_loss: Tensor) -> None:
         """Steps the learner down the gradient of the meta-loss."""
@@ -113,14 +111,6 @@ def compute_meta_loss(learner: nn.Module, inner_params: Adapted, batch: Mapping[
 
 def _trainable(learner: nn.Module) -> Tensors:
     return {name: p for name, p in learner.named_parameters() if p.requires_grad}
-
-
-def _way(learner: nn.Module, algorithm: MAML) -> Way:
-    """One task at a time where the learner has a fused normalisation: differentiated from outside of vmap, its
-    second-order gradient is silently wrong (pytorch/functorch#534)."""
-    if any(isinstance(module, _FUSED) for module in learner.modules()):
-        return "loop"
-    return choose_way(algorithm, _trainable(learner))
 
 
 def _maml(learner: nn.Module, labels: Tensor, lr: float, steps: int, first_order: bool) -> MAML:

@@ -1,0 +1,224 @@
+"""Convolution whose second derivatives cost what they must, for one task or for tasks with weights of their own.
+
+PyTorch differentiates the gradient of a convolution by convolutions with kernels as large as the picture. Written
+as the three convolutions that they are, second derivatives take about half the time. Under `vmap` PyTorch turns
+weights of each task into one grouped convolution, which is slow on CPUs; here each task keeps a convolution of its
+own, and tasks that share their weights share one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.autograd import Function
+
+_FEW = 36
+
+Where = tuple[tuple[int, ...], tuple[int, ...]]
+"""Stride and padding of each side."""
+
+
+def convolve(
+    x: Tensor, weight: Tensor, bias: Tensor | None, stride: Sequence[int], padding: Sequence[int]
+) -> Tensor:
+    """Cross-correlation, twice differentiable.
+
+    Args:
+        x: shape (cases, channels, sides...).
+        weight: shape (outputs, channels, kernel...).
+        bias: shape (outputs,).
+        stride, padding: of each side.
+    """
+    where = (tuple(stride), tuple(padding))
+    if weight[0].numel() <= _FEW and x.dim() == 4 and not x.requires_grad:
+        out = _by_columns(x, weight, where)
+    else:
+        out = _Convolve.apply(x.unsqueeze(0), weight.unsqueeze(0), where).squeeze(0)
+    return out if bias is None else out + bias.view(-1, *(1,) * (weight.dim() - 2))
+
+
+def _by_columns(x: Tensor, weight: Tensor, where: Where) -> Tensor:
+    """The convolution as one product of matrices, where few numbers make an output and the input is given."""
+    (down, right), (above, beside) = where
+    padded = F.pad(x, (beside, beside, above, above))
+    windows = padded.unfold(2, weight.shape[2], down).unfold(3, weight.shape[3], right)
+    columns = windows.permute(0, 2, 3, 1, 4, 5).flatten(3)
+    return (columns @ weight.flatten(1).mT).permute(0, 3, 1, 2)
+
+
+class _Convolve(Function):
+    """x: (tasks, cases, channels, sides...); weight: (tasks, outputs, channels, kernel...)."""
+
+    @staticmethod
+    def forward(x: Tensor, weight: Tensor, where: Where) -> Tensor:
+        x, weight = _inner_alike(x, weight)
+        if _shared(weight):
+            return by_task(_forward(x.flatten(0, 1), weight[0], where), len(x))
+        return torch.stack([_forward(x[i], weight[i], where) for i in range(len(x))])
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        x, weight, ctx.where = inputs
+        ctx.save_for_backward(x, weight)
+
+    @staticmethod
+    def backward(ctx: Any, above: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight = ctx.saved_tensors
+        to_x = _ToInput.apply(above, x, weight, ctx.where) if ctx.needs_input_grad[0] else None
+        to_weight = _ToWeight.apply(above, x, weight, ctx.where) if ctx.needs_input_grad[1] else None
+        return to_x, to_weight, None
+
+    @staticmethod
+    def vmap(info: Any, in_dims: Any, *args: Any) -> tuple[Tensor, int]:
+        out = _Convolve.apply(*merged(info.batch_size, in_dims, args))
+        return by_task(out, info.batch_size), 0
+
+
+class _ToInput(Function):
+    """Gradient with respect to the input: linear in `above` and in `weight`; of `x` only the shape counts."""
+
+    @staticmethod
+    def forward(above: Tensor, x: Tensor, weight: Tensor, where: Where) -> Tensor:
+        above, x, weight = _inner_alike(above, x, weight)
+        if _shared(weight):
+            flat = _backward(above.flatten(0, 1), x.flatten(0, 1), weight[0], where, (True, False))[0]
+            return by_task(flat, len(x))
+        return torch.stack(
+            [_backward(above[i], x[i], weight[i], where, (True, False))[0] for i in range(len(x))]
+        )
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        above, x, weight, ctx.where = inputs
+        ctx.save_for_backward(above, x, weight)
+
+    @staticmethod
+    def backward(ctx: Any, along: Tensor) -> tuple[Tensor | None, ...]:
+        above, _, weight = ctx.saved_tensors
+        to_above = _Convolve.apply(along, weight, ctx.where) if ctx.needs_input_grad[0] else None
+        to_weight = _ToWeight.apply(above, along, weight, ctx.where) if ctx.needs_input_grad[2] else None
+        return to_above, None, to_weight, None
+
+    @staticmethod
+    def vmap(info: Any, in_dims: Any, *args: Any) -> tuple[Tensor, int]:
+        out = _ToInput.apply(*merged(info.batch_size, in_dims, args))
+        return by_task(out, info.batch_size), 0
+
+
+class _ToWeight(Function):
+    """Gradient with respect to the weight: linear in `above` and in `x`; of `weight` only the shape counts."""
+
+    @staticmethod
+    def forward(above: Tensor, x: Tensor, weight: Tensor, where: Where) -> Tensor:
+        above, x, weight = _inner_alike(above, x, weight)
+        return torch.stack(
+            [_backward(above[i], x[i], weight[i], where, (False, True))[1] for i in range(len(x))]
+        )
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        above, x, weight, ctx.where = inputs
+        ctx.save_for_backward(above, x, weight)
+
+    @staticmethod
+    def backward(ctx: Any, along: Tensor) -> tuple[Tensor | None, ...]:
+        above, x, _ = ctx.saved_tensors
+        to_above = _Convolve.apply(x, along, ctx.where) if ctx.needs_input_grad[0] else None
+        to_x = _ToInput.apply(above, x, along, ctx.where) if ctx.needs_input_grad[1] else None
+        return to_above, to_x, None, None
+
+    @staticmethod
+    def vmap(info: Any, in_dims: Any, *args: Any) -> tuple[Tensor, int]:
+        out = _ToWeight.apply(*merged(info.batch_size, in_dims, args))
+        return by_task(out, info.batch_size), 0
+
+
+def merged(tasks: int, in_dims: tuple[int | None, ...], args: tuple[Any, ...]) -> list[Any]:
+    """Arguments of `vmap` with its tasks in their own first dimension; views that repeat one value where shared."""
+    return [
+        _tasks_first(arg, dim, tasks) if isinstance(arg, Tensor) else arg
+        for arg, dim in zip(args, in_dims, strict=True)
+    ]
+
+
+def by_task(x: Tensor, tasks: int) -> Tensor:
+    """The first dimension in as many parts as there are tasks."""
+    return x.view(tasks, len(x) // tasks, *x.shape[1:])
+
+
+def _tasks_first(x: Tensor, dim: int | None, tasks: int) -> Tensor:
+    fronted = x.expand(tasks, *x.shape) if dim is None else x.movedim(dim, 0)
+    return fronted.squeeze(1) if fronted.shape[1] == 1 else fronted.flatten(0, 1)
+
+
+def _shared(weight: Tensor) -> bool:
+    """Whether all tasks have the same weights, seen through `expand`: those of the first inner step."""
+    return weight.stride(0) == 0 or len(weight) == 1
+
+
+def _inner_alike(*tensors: Tensor) -> list[Tensor]:
+    """The tensors, all with channels innermost in memory if cases lie so: mixed layouts are many times slower."""
+    if tensors[0].dim() != 5 or not any(_channels_last(t) for t in tensors[:-1]):
+        return list(tensors)
+    return [t if _channels_last(t) else _with_channels_last(t) for t in tensors]
+
+
+def _channels_last(x: Tensor) -> bool:
+    return x.dim() == 5 and x[0].is_contiguous(memory_format=torch.channels_last)
+
+
+def _with_channels_last(x: Tensor) -> Tensor:
+    if _shared(x):
+        return x[:1].squeeze(0).contiguous(memory_format=torch.channels_last).expand(x.shape)
+    return x.flatten(0, 1).contiguous(memory_format=torch.channels_last).unflatten(0, x.shape[:2])
+
+
+def _forward(x: Tensor, weight: Tensor, where: Where) -> Tensor:
+    stride, padding = where
+    sides = len(stride)
+    return torch.ops.aten.convolution(x, weight, None, stride, padding, [1] * sides, False, [0] * sides, 1)
+
+
+def _backward(above: Tensor, x: Tensor, weight: Tensor, where: Where, wanted: tuple[bool, bool]) -> Any:
+    stride, padding = where
+    sides = len(stride)
+    return torch.ops.aten.convolution_backward(
+        above, x, weight, None, stride, padding, [1] * sides, False, [0] * sides, 1, [*wanted, False]
+    )
+
+
+def leaves_to_torch(layer: nn.Module) -> bool:
+    """Whether a layer is a convolution that does more than `convolve` can."""
+    if not isinstance(layer, nn.modules.conv._ConvNd):
+        return False
+    plain = layer.groups == 1 and all(d == 1 for d in layer.dilation) and layer.padding_mode == "zeros"
+    return layer.transposed or not plain or isinstance(layer.padding, str)
+
+
+class Conv1d(nn.Conv1d):
+    """torch's, differentiated as `convolve` is."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return convolve(x, self.weight, self.bias, self.stride, [int(p) for p in self.padding])
+
+
+class Conv2d(nn.Conv2d):
+    """torch's, differentiated as `convolve` is."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return convolve(x, self.weight, self.bias, self.stride, [int(p) for p in self.padding])
+
+
+class Conv3d(nn.Conv3d):
+    """torch's, differentiated as `convolve` is."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return convolve(x, self.weight, self.bias, self.stride, [int(p) for p in self.padding])
+
+
+OWN: dict[type[nn.Module], type[nn.Module]] = {nn.Conv1d: Conv1d, nn.Conv2d: Conv2d, nn.Conv3d: Conv3d}
+"""What takes the place of each of torch's."""
