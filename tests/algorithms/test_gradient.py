@@ -7,9 +7,11 @@ from collections.abc import Callable
 import pytest
 import torch
 from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from metadx.algorithms.gradient import gradient, gradient_and_aux
 from metadx.algorithms.recompute import recomputed
+from metadx.errors import UserError
 from metadx.learners import Tensors
 
 X = torch.randn(4, 6, 3, dtype=torch.float64)
@@ -96,3 +98,36 @@ def test_a_step_that_is_computed_again_is_the_same_step(batched: bool) -> None:
     given = X if batched else X[0]
     again, kept = after(False)(given), after(True)(given)
     assert all(torch.allclose(again[name], kept[name], atol=1e-14) for name in START)
+
+
+def test_attention_is_differentiated_twice() -> None:
+    torch.manual_seed(0)
+    layer = torch.nn.MultiheadAttention(4, 2, batch_first=True).double()
+    x = torch.randn(3, 5, 4, dtype=torch.float64)
+    params = {name: p.detach() for name, p in layer.named_parameters()}
+
+    def energy(at: Tensors) -> Tensor:
+        return torch.func.functional_call(layer, at, (x, x, x), {"need_weights": False})[0].square().mean()
+
+    def bent(at: Tensors) -> Tensor:
+        return torch.stack([g.square().sum() for g in gradient(energy, at).values()]).sum()
+
+    found = gradient(bent, params)
+    probe = {name: torch.randn_like(p) for name, p in params.items()}
+    ahead, behind = (bent({n: p + h * probe[n] for n, p in params.items()}).item() for h in (1e-6, -1e-6))
+    slope = sum((found[name] * probe[name]).sum().item() for name in params)
+    assert slope == pytest.approx((ahead - behind) / 2e-6, rel=1e-6)
+
+
+def test_what_cannot_be_differentiated_twice_is_named() -> None:
+    x = torch.randn(1, 2, 5, 4, dtype=torch.float64)
+
+    def attended(at: Tensors) -> Tensor:
+        with sdpa_kernel(SDPBackend.FLASH_ATTENTION):
+            return torch.nn.functional.scaled_dot_product_attention(at["x"], at["x"], at["x"]).sum()
+
+    def bent(at: Tensors) -> Tensor:
+        return gradient(attended, at)["x"].square().sum()
+
+    with pytest.raises(UserError, match=r"flash_attention.* cannot differentiate twice: replace that layer"):
+        gradient(bent, {"x": x})

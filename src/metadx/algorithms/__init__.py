@@ -14,6 +14,7 @@ from metadx.algorithms.dual import DualFit
 from metadx.algorithms.embedder import Embedder
 from metadx.algorithms.engine import Engine, Way, as_predictor, choose_way, home, mean, over_tasks
 from metadx.algorithms.gaussian_process import GaussianProcess
+from metadx.algorithms.gradient import gradient, gradient_and_aux
 from metadx.algorithms.gram_ridge import GramRidge
 from metadx.algorithms.guard import Guarded, Trial, adapt_guarded, as_guarded_predictor, try_adapting
 from metadx.algorithms.head import FittedHead
@@ -39,6 +40,7 @@ from metadx.algorithms.prior_logistic import PriorLogistic
 from metadx.algorithms.proto_maml import ProtoMAML
 from metadx.algorithms.protonet import ProtoNet, Prototypes
 from metadx.algorithms.r2d2 import R2D2
+from metadx.algorithms.recompute import recomputed
 from metadx.algorithms.registry import ALGORITHMS, ANY_COLUMNS, TITLES, Dimensions, build_algorithm, suits
 from metadx.algorithms.replay import Replay
 from metadx.algorithms.reptile import Reptile
@@ -124,10 +126,13 @@ __all__ = [
     "averaged",
     "build_algorithm",
     "choose_way",
+    "gradient",
+    "gradient_and_aux",
     "home",
     "mean",
     "over_tasks",
     "query_gradient",
+    "recomputed",
     "solve",
     "suits",
     "try_adapting",

@@ -8,15 +8,19 @@ pass alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch._C import _functorch
 from torch._functorch.pyfunctorch import VmapInterpreter, retrieve_current_functorch_interpreter
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils import _pytree as pytree
 
+from metadx.errors import UserError
 from metadx.learners import Tensors
 
 Objective = Callable[[Tensors], Tensor]
@@ -51,7 +55,8 @@ def gradient_and_aux(objective: WithAux, wrt: Tensors, *, differentiable: bool =
 
 def _plain(objective: WithAux, wrt: Tensors, differentiable: bool) -> tuple[Tensors, Any]:
     keep = torch.is_grad_enabled() and differentiable
-    with torch.enable_grad():
+    once = sdpa_kernel(SDPBackend.MATH) if keep else nullcontext()  # the others have no second derivative
+    with torch.enable_grad(), once, _named():
         leaves = {  # views, so that none is a function of another
             name: value.view_as(value) if keep and value.requires_grad else value.detach().requires_grad_()
             for name, value in wrt.items()
@@ -61,6 +66,21 @@ def _plain(objective: WithAux, wrt: Tensors, differentiable: bool) -> tuple[Tens
             loss, list(leaves.values()), create_graph=keep, materialize_grads=True, allow_unused=True
         )
     return dict(zip(leaves, found, strict=True)), aux if keep else _detached(aux)
+
+
+@contextmanager
+def _named() -> Iterator[None]:
+    """Says of an operation without a second derivative what to do about it."""
+    try:
+        yield
+    except RuntimeError as error:
+        found = re.search(r"derivative for (\S+) is not implemented", str(error))
+        if found is None:
+            raise
+        raise UserError(
+            f"the network does {found[1]}, which PyTorch cannot differentiate twice: replace that layer, or choose "
+            "an algorithm without second derivatives (maml with first_order: true, reptile, protonet)"
+        ) from error
 
 
 def _outside(
