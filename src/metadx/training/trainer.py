@@ -82,7 +82,8 @@ def train(
             see `metadx.training.joined`.
 
     Raises:
-        Diverged: the direction became infinite, or that of no task was finite for five batches in a row.
+        Diverged: the direction became infinite, or that of no task was finite for five batches in a row,
+            or ever.
         Interrupted: the checkpointer was asked to stop.
         OutOfMemory: a batch or a validation does not fit; says which setting to lower.
         UserError: more processes than tasks in a batch, or something that several processes cannot do.
@@ -183,9 +184,9 @@ def _step(
         if at.troubled <= _SAID and processes.rank == 0:
             names = _names(feed, drawn_from, settings.meta_batch)
             warnings.warn(_left_out(at, learned.left_out, names), Notice, stacklevel=2)
-    if at.barren == _BARREN:
+    if at.barren == min(_BARREN, settings.iterations):
         raise Diverged(
-            f"no task of {_BARREN} batches in a row gave a finite direction, the last at step {at.step}. {_MEND}"
+            f"no task of {at.barren} batches in a row gave a finite direction, the last at step {at.step}. {_MEND}"
         )
     if learned.direction is not None:
         _descend(at, learned.direction, learned.norm, lr, settings.clip)
