@@ -306,7 +306,10 @@ def test_training_that_diverges(metadx: Metadx, tmp_path: Path) -> None:
         learner={"name": "mlp"},
         tasks={"shots": 5},
     )
-    said = refused(metadx, recipe)
+    outcome = metadx("train", recipe, "--out", tmp_path / "runs" / "a")
+    *notices, said = outcome.err.strip().splitlines()
+    assert outcome.code == 2
+    assert all("gave is not finite and does not count" in notice for notice in notices)
     assert "no task of 4 batches in a row gave a finite direction" in said
     assert "Lower the outer `lr` or the inner one, or set `clip` to 10" in said
 
