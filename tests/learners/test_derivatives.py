@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -43,9 +45,31 @@ def test_convolution(
 
     assert torch.allclose(ours(x, weight, bias), torchs(x, weight, bias, stride, padding))
     assert gradcheck(ours, (x, weight, bias))
-    assert gradgradcheck(ours, (x, weight, bias))
+    assert gradgradcheck(ours, (x, weight, bias), fast_mode=True)
     given = x.detach()  # as support cases are
-    assert gradgradcheck(lambda weight, bias: ours(given, weight, bias), (weight, bias))
+    assert gradgradcheck(lambda weight, bias: ours(given, weight, bias), (weight, bias), fast_mode=True)
+
+
+@pytest.mark.parametrize(("torchs", "of", "kernel", "stride", "padding"), CONVOLUTIONS)
+@pytest.mark.parametrize("looping", [{"cpu"}, set()], ids=["loop", "groups"])
+def test_convolution_of_tasks_with_weights_of_their_own(
+    torchs: Any,
+    of: tuple[int, ...],
+    kernel: tuple[int, ...],
+    stride: Any,
+    padding: Any,
+    looping: set[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("metadx.learners.convolve._LOOPING", looping)
+    x, weight = double(3, *of), double(3, *kernel, seed=1)
+
+    def ours(x: Tensor, weight: Tensor) -> Tensor:
+        return torch.func.vmap(lambda x, w: convolve(x, w, None, stride, padding))(x, weight)
+
+    each = [torchs(*pair, None, stride, padding) for pair in zip(x, weight, strict=True)]
+    assert torch.allclose(ours(x, weight), torch.stack(each))
+    assert gradgradcheck(ours, (x, weight), fast_mode=True)
 
 
 @pytest.mark.parametrize("sides", [(), (3,), (2, 3)])
@@ -66,7 +90,7 @@ def test_normalisation(sides: tuple[int, ...], mask: list[int] | None) -> None:
         return normalise(x, weight, bias, rows, 1e-5)[0]
 
     assert gradcheck(ours, (x, weight, bias))
-    assert gradgradcheck(ours, (x, weight, bias))
+    assert gradgradcheck(ours, (x, weight, bias), fast_mode=True)
 
 
 @pytest.mark.parametrize("sides", [(), (3,), (2, 2)])

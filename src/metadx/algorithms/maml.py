@@ -30,7 +30,7 @@ class MAML(Algorithm):
         eval_steps: inner steps at evaluation; `inner_steps` by default.
         first_order: treat the inner gradients as constants (FOMAML, section 5.2).
         recompute: compute the inner steps again in the outer backward pass: memory hardly grows with their number,
-            time by about a third.
+            time by less than half.
         transductive: batch statistics come from the query set, as in the published figures.
         loss: cross-entropy or squared error.
 

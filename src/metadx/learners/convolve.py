@@ -3,7 +3,7 @@
 PyTorch differentiates the gradient of a convolution by convolutions with kernels as large as the picture. Written
 as the three convolutions that they are, second derivatives take about half the time. Under `vmap` PyTorch turns
 weights of each task into one grouped convolution, which is slow on CPUs; here each task keeps a convolution of its
-own, and tasks that share their weights share one.
+own there, and tasks that share their weights share one.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.autograd import Function
 
 _FEW = 36
+_LOOPING = {"cpu"}  # devices on which a convolution per task is faster than a grouped one
 
 Where = tuple[tuple[int, ...], tuple[int, ...]]
 """Stride and padding of each side."""
@@ -58,6 +59,9 @@ class _Convolve(Function):
         x, weight = _inner_alike(x, weight)
         if _shared(weight):
             return by_task(_forward(x.flatten(0, 1), weight[0], where), len(x))
+        if _grouped(x):
+            out = _forward(_side_by_side(x), weight.flatten(0, 1), where, len(x))
+            return _one_by_one(out, len(x))
         return torch.stack([_forward(x[i], weight[i], where) for i in range(len(x))])
 
     @staticmethod
@@ -87,6 +91,9 @@ class _ToInput(Function):
         if _shared(weight):
             flat = _backward(above.flatten(0, 1), x.flatten(0, 1), weight[0], where, (True, False))[0]
             return by_task(flat, len(x))
+        if _grouped(x):
+            wide = (_side_by_side(above), _side_by_side(x), weight.flatten(0, 1))
+            return _one_by_one(_backward(*wide, where, (True, False), len(x))[0], len(x))
         return torch.stack(
             [_backward(above[i], x[i], weight[i], where, (True, False))[0] for i in range(len(x))]
         )
@@ -115,6 +122,9 @@ class _ToWeight(Function):
     @staticmethod
     def forward(above: Tensor, x: Tensor, weight: Tensor, where: Where) -> Tensor:
         above, x, weight = _inner_alike(above, x, weight)
+        if _grouped(x):
+            wide = (_side_by_side(above), _side_by_side(x), weight.flatten(0, 1))
+            return by_task(_backward(*wide, where, (False, True), len(x))[1], len(x))
         return torch.stack(
             [_backward(above[i], x[i], weight[i], where, (False, True))[1] for i in range(len(x))]
         )
@@ -177,17 +187,36 @@ def _with_channels_last(x: Tensor) -> Tensor:
     return x.flatten(0, 1).contiguous(memory_format=torch.channels_last).unflatten(0, x.shape[:2])
 
 
-def _forward(x: Tensor, weight: Tensor, where: Where) -> Tensor:
+def _grouped(x: Tensor) -> bool:
+    """Whether weights of each task make one grouped convolution: where starting an operation is what costs."""
+    return len(x) > 1 and x.device.type not in _LOOPING
+
+
+def _side_by_side(x: Tensor) -> Tensor:
+    """Tasks as groups of channels."""
+    return x.movedim(0, 1).flatten(1, 2)
+
+
+def _one_by_one(x: Tensor, tasks: int) -> Tensor:
+    """Groups of channels as tasks."""
+    return x.view(len(x), tasks, x.shape[1] // tasks, *x.shape[2:]).movedim(1, 0)
+
+
+def _forward(x: Tensor, weight: Tensor, where: Where, groups: int = 1) -> Tensor:
     stride, padding = where
     sides = len(stride)
-    return torch.ops.aten.convolution(x, weight, None, stride, padding, [1] * sides, False, [0] * sides, 1)
+    return torch.ops.aten.convolution(
+        x, weight, None, stride, padding, [1] * sides, False, [0] * sides, groups
+    )
 
 
-def _backward(above: Tensor, x: Tensor, weight: Tensor, where: Where, wanted: tuple[bool, bool]) -> Any:
+def _backward(
+    above: Tensor, x: Tensor, weight: Tensor, where: Where, wanted: tuple[bool, bool], groups: int = 1
+) -> Any:
     stride, padding = where
     sides = len(stride)
     return torch.ops.aten.convolution_backward(
-        above, x, weight, None, stride, padding, [1] * sides, False, [0] * sides, 1, [*wanted, False]
+        above, x, weight, None, stride, padding, [1] * sides, False, [0] * sides, groups, [*wanted, False]
     )
 
 
