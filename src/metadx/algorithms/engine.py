@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypeVar
 
@@ -22,7 +23,7 @@ Result = TypeVar("Result")
 
 _PREDICT_TOGETHER = 64
 _MUCH = 50_000  # cases, padding included
-_NUMBERS = 500_000  # of inputs whose activations are in memory together
+_NUMBERS = 1 << 18  # of inputs whose activations are in memory together
 
 
 def mean(stacked: Tensors) -> Tensors:
@@ -76,10 +77,12 @@ def over_tasks(function: Callable[[Any], Result], batch: Any, way: Way, at_once:
         function: takes one item and returns tensors, or dicts and tuples of them.
         batch: such tensors, dicts or tuples with a leading task dimension.
         way: one after the other, or together.
-        at_once: how many together, to bound memory; None for all.
+        at_once: how many together at most, to bound memory; None for all.
     """
     if way == "vmap":
-        together: Result = torch.func.vmap(function, chunk_size=at_once)(batch)
+        tasks = _length(batch)
+        rounds = math.ceil(tasks / (at_once or tasks))
+        together: Result = torch.func.vmap(function, chunk_size=math.ceil(tasks / rounds))(batch)
         return together
     stacked: Result = _stack([function(_at(batch, i)) for i in range(_length(batch))])
     return stacked
