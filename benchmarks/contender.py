@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -26,14 +26,14 @@ class Side(NamedTuple):
         name: for people and in the names of rows.
         module: of `sides`.
         peer: whose environment it runs in; None for metadx's own.
-        settings: handed to the side.
+        settings: handed to the side; None for its own.
         threads: as in `Worker.prepare`.
     """
 
     name: str
     module: str
     peer: str | None
-    settings: dict[str, Any] = {}  # noqa: RUF012
+    settings: Mapping[str, Any] | None = None
     threads: int | None = 0
 
 

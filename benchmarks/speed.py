@@ -15,7 +15,7 @@ def measure(names: Sequence[str], rounds: int, way: str | None = None) -> None:
     Args:
         way: how metadx runs tasks; its own choice for None.
     """
-    ours = METADX._replace(settings={"way": way} if way else {})
+    ours = METADX._replace(settings={"way": way} if way else None)
     for name in names:
         off = gradients([ours, *PEERS], name)
         standings = compare([ours, *PEERS], name, rounds)

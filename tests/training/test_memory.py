@@ -23,8 +23,8 @@ SETTINGS = TrainingSettings(meta_batch=32)
     [
         (MAMLS, "vmap", "Set training.engine to loop, which holds one task at a time and not 32; or lower "
          "training.meta_batch from 32 to 16, which halves what a step takes."),
-        (MAMLS, "loop", "Set algorithm.recompute to true: then one of 4 inner steps is in memory at a time, for "
-         "about half as much time again."),
+        (MAMLS, "loop", "Set algorithm.recompute to true: then one of 4 inner steps is in memory at a time, which "
+         "takes longer."),
         (replace(MAMLS, recompute=True), "loop", "One task at a time is already all that it holds: halve "
          "tasks.query or tasks.shots, lower tasks.ways, algorithm.inner_steps from 4 to 2, or set "
          "algorithm.first_order to true."),

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from metadx.algorithms.algorithm import Algorithm, Update, query_gradient
 from metadx.algorithms.checks import at_least, positive
 from metadx.algorithms.context import EVALUATING, Context
-from metadx.algorithms.inner import Adapted, descend, predict_adapted
+from metadx.algorithms.inner import Adapted, descend, predict_adapted, steps_now
 from metadx.algorithms.losses import CROSS_ENTROPY, Loss
 from metadx.errors import UserError
 from metadx.learners import Functional, Tensors
@@ -75,7 +75,7 @@ class ANIL(Algorithm):
     ) -> Adapted:
         body = {name: value for name, value in params.items() if name not in self.head_names}
         head = {name: value for name, value in params.items() if name in self.head_names}
-        steps = self.inner_steps if context.train or self.eval_steps is None else self.eval_steps
+        steps = steps_now(context, self.inner_steps, self.eval_steps)
         return descend(self.net, self.loss, state | body, head, support, self.inner_lr, steps, context)
 
     def predict(self, params: Tensors, state: Tensors, adapted: Adapted, x: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from metadx.algorithms.algorithm import Algorithm, Update, query_gradient
 from metadx.algorithms.checks import at_least, positive
 from metadx.algorithms.context import EVALUATING, Context
-from metadx.algorithms.inner import Adapted, descend, predict_adapted
+from metadx.algorithms.inner import Adapted, descend, predict_adapted, steps_now
 from metadx.algorithms.losses import CROSS_ENTROPY, Loss
 from metadx.learners import Functional, Tensors
 from metadx.learners.film import CONTEXT, SCALE, SHIFT, modulated
@@ -57,7 +57,7 @@ class CAVIA(Algorithm):
         positive(self, "inner_lr")
         at_least(1, self, "context_params")
         at_least(0, self, "inner_steps", "eval_steps")
-        self._modulated  # noqa: B018  (refuses a layer that is not there)
+        _ = self._modulated  # refuses a layer that is not there
 
     @cached_property
     def _modulated(self) -> tuple[nn.Module, str]:
@@ -80,7 +80,7 @@ class CAVIA(Algorithm):
         self, params: Tensors, state: Tensors, support: Examples, context: Context = EVALUATING
     ) -> Adapted:
         fast = {self._named(CONTEXT): state[self._named(CONTEXT)]}
-        steps = self.inner_steps if context.train or self.eval_steps is None else self.eval_steps
+        steps = steps_now(context, self.inner_steps, self.eval_steps)
         return descend(self.net, self.loss, state | params, fast, support, self.inner_lr, steps, context)
 
     def predict(self, params: Tensors, state: Tensors, adapted: Adapted, x: Tensor) -> Tensor:

@@ -47,10 +47,10 @@ def settle(state: Tensors, changed: Tensors) -> Tensors:
 
 
 def choose_way(algorithm: Algorithm, params: Tensors, device: torch.device | str = "cpu") -> Way:
-    """The way of running a batch of tasks that is likely the fastest.
+    """The way of running a batch of tasks that is likely the fastest: all together.
 
-    Measured on CPUs (docs/benchmarks.md): vmap wins, but for convolutions that `convolve` leaves to torch, in
-    groups or dilated; with weights of its own per task such a one is slower than a loop.
+    But on a CPU a loop, where the network has convolutions that `convolve` leaves to torch, in groups or dilated:
+    with weights of each task torch makes grouped convolutions of them, which are slow there.
     """
     if not algorithm.tensors and algorithm.consumes == "nothing":
         return "loop"

@@ -20,6 +20,7 @@ from metadx.algorithms.inner import (
     gradient_descent,
     predict_adapted,
     reference_of,
+    steps_now,
     support_objective,
 )
 from metadx.algorithms.losses import CROSS_ENTROPY, Loss
@@ -82,7 +83,7 @@ class IMAML(Algorithm):
     def adapt(
         self, params: Tensors, state: Tensors, support: Examples, context: Context = EVALUATING
     ) -> Adapted:
-        steps = self.inner_steps if context.train or self.eval_steps is None else self.eval_steps
+        steps = steps_now(context, self.inner_steps, self.eval_steps)
         problem = self._inner_problem(params, state, support)
         fast = gradient_descent(problem, params, self.inner_lr, steps)
         return Adapted(state | fast, reference_of(support, context.query), support)

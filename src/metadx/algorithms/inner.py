@@ -30,6 +30,11 @@ class Adapted(NamedTuple):
     support: Examples
 
 
+def steps_now(context: Context, training: int, evaluation: int | None) -> int:
+    """Inner steps to take: those of evaluation, where they differ, outside of meta-training."""
+    return training if context.train or evaluation is None else evaluation
+
+
 def support_objective(net: Functional, loss: Loss, fixed: Tensors, support: Examples) -> Objective:
     """The loss on the support set as a function of the tensors that adapt."""
 

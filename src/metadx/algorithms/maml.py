@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from metadx.algorithms.algorithm import Algorithm, Update, query_gradient
 from metadx.algorithms.checks import at_least, positive
 from metadx.algorithms.context import EVALUATING, Context
-from metadx.algorithms.inner import Adapted, descend, predict_adapted
+from metadx.algorithms.inner import Adapted, descend, predict_adapted, steps_now
 from metadx.algorithms.losses import CROSS_ENTROPY, Loss
 from metadx.learners import Functional, Tensors
 from metadx.tasks import Examples
@@ -30,7 +30,7 @@ class MAML(Algorithm):
         eval_steps: inner steps at evaluation; `inner_steps` by default.
         first_order: treat the inner gradients as constants (FOMAML, section 5.2).
         recompute: compute the inner steps again in the outer backward pass: memory hardly grows with their number,
-            time by less than half.
+            and it takes longer.
         transductive: batch statistics come from the query set, as in the published figures.
         loss: cross-entropy or squared error.
 
@@ -69,7 +69,7 @@ class MAML(Algorithm):
     def adapt(
         self, params: Tensors, state: Tensors, support: Examples, context: Context = EVALUATING
     ) -> Adapted:
-        steps = self.inner_steps if context.train or self.eval_steps is None else self.eval_steps
+        steps = steps_now(context, self.inner_steps, self.eval_steps)
         first = self.first_order
         return descend(
             self.net,

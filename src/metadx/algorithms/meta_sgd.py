@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from metadx.algorithms.algorithm import Algorithm, Update, query_gradient
 from metadx.algorithms.checks import at_least, positive
 from metadx.algorithms.context import EVALUATING, Context
-from metadx.algorithms.inner import Adapted, descend, predict_adapted
+from metadx.algorithms.inner import Adapted, descend, predict_adapted, steps_now
 from metadx.algorithms.losses import CROSS_ENTROPY, Loss
 from metadx.learners import Functional, Tensors
 from metadx.tasks import Examples
@@ -67,7 +67,7 @@ class MetaSGD(Algorithm):
     ) -> Adapted:
         fast = {name: value for name, value in params.items() if not name.startswith(_RATE)}
         rates = {name: params[_RATE + name] for name in fast}
-        steps = self.inner_steps if context.train or self.eval_steps is None else self.eval_steps
+        steps = steps_now(context, self.inner_steps, self.eval_steps)
         return descend(self.net, self.loss, state, fast, support, rates, steps, context)
 
     def predict(self, params: Tensors, state: Tensors, adapted: Adapted, x: Tensor) -> Tensor:

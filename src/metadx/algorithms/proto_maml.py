@@ -19,7 +19,7 @@ from metadx.algorithms.head import (
     linear_head_objective,
     through_linear_head,
 )
-from metadx.algorithms.inner import Adapted, gradient_descent, reference_of
+from metadx.algorithms.inner import Adapted, gradient_descent, reference_of, steps_now
 from metadx.algorithms.losses import CROSS_ENTROPY, Loss
 from metadx.algorithms.protonet import class_means
 from metadx.learners import Functional, Tensors
@@ -82,7 +82,7 @@ class ProtoMAML(Algorithm):
             linear_head_objective(self.net, self.loss, state, support),
             params | prototype_head(embedding, support),
             self.inner_lr,
-            self.inner_steps if context.train or self.eval_steps is None else self.eval_steps,
+            steps_now(context, self.inner_steps, self.eval_steps),
             first_order=self.first_order,
         )
         return Adapted(state | fast, reference_of(support, context.query), support)

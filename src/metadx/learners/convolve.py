@@ -1,7 +1,7 @@
 """Convolution whose second derivatives cost what they must, for one task or for tasks with weights of their own.
 
 PyTorch differentiates the gradient of a convolution by convolutions with kernels as large as the picture. Written
-as the three convolutions that they are, second derivatives take about half the time. Under `vmap` PyTorch turns
+as the three convolutions that they are, second derivatives cost what gradients do. Under `vmap` PyTorch turns
 weights of each task into one grouped convolution, which is slow on CPUs; here each task keeps a convolution of its
 own there, and tasks that share their weights share one.
 """

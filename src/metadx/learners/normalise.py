@@ -1,7 +1,7 @@
 """Batch normalisation with its first and second derivatives written down, in few passes over memory.
 
-Differentiated by autograd, normalisation written out takes some forty passes over the activations for a
-second-order meta-gradient, which is most of the time of a small convolutional network. Here x is scaled and shifted
+Differentiated by autograd, normalisation written out goes over the activations many times for a
+second-order meta-gradient, which is much of the time of a small convolutional network. Here x is scaled and shifted
 per channel,
 
     y = weight x̂ + bias,   x̂ = rstd (x - mean),
@@ -65,7 +65,7 @@ class _Normalise(Function):
     def forward(
         x: Tensor, weight: Tensor, bias: Tensor, share: Tensor | None, eps: float
     ) -> tuple[Tensor, Tensor, Tensor]:
-        if share is None and _few(x):
+        if share is None and _by_kernel(x):
             each = [_native(x[i], weight[i], bias[i], None, None, True, 0.0, eps) for i in range(len(x))]
             return _stacked(each)
         mean = _average(x, share)
@@ -101,7 +101,7 @@ class _Backward(Function):
     def forward(
         above: Tensor, x: Tensor, weight: Tensor, share: Tensor | None, mean: Tensor, rstd: Tensor, eps: float
     ) -> tuple[Tensor, Tensor, Tensor]:
-        if share is None and _few(x):
+        if share is None and _by_kernel(x):
             above = _as_laid_out(above, x)
             wanted = [True, True, True]
             each = [
@@ -174,7 +174,7 @@ def _second(
     return to_above, to_x, rstd * error
 
 
-def _few(x: Tensor) -> bool:
+def _by_kernel(x: Tensor) -> bool:
     """Whether torch's own kernel, which takes one task, is faster task by task; groups are a task for each case."""
     return len(x) == 1 or (x.shape[1] > 1 and x.device.type == "cpu")
 

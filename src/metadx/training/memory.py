@@ -58,8 +58,8 @@ def advice(algorithm: Algorithm, settings: TrainingSettings, way: Way) -> str:
     first = ", or set algorithm.first_order to true" if not getattr(algorithm, "first_order", True) else ""
     if not getattr(algorithm, "recompute", True) and steps > 1:
         return (
-            f"Set algorithm.recompute to true: then one of {steps} inner steps is in memory at a time, for about "
-            "half as much time again."
+            f"Set algorithm.recompute to true: then one of {steps} inner steps is in memory at a time, which takes "
+            "longer."
         )
     return (
         "One task at a time is already all that it holds: halve tasks.query or tasks.shots, lower tasks.ways"

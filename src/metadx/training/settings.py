@@ -33,7 +33,7 @@ class TrainingSettings(BaseModel):
             the byte.
         checkpoint_every: seconds between checkpoints, from which `metadx train --resume` goes on; 0 writes one
             after every step. It changes no result.
-        engine: "auto" chooses by device and shape; "loop" and "vmap" force one.
+        engine: "auto" chooses by device and network; "loop" and "vmap" force one.
         device: "auto" is a GPU where PyTorch finds one, else the processor; or a name such as "cpu" or "cuda:1".
         seed: of the initial weights, the tasks and everything else that is random.
     """
