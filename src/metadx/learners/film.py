@@ -9,12 +9,12 @@ from typing import Any
 from torch import Tensor, nn
 
 from metadx.errors import UserError
-from metadx.learners.norm import BatchNorm, LayerNorm, replace_layers
+from metadx.learners.norm import BatchNorm, replace_layers
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
-_NORMS = (BatchNorm, LayerNorm, nn.LayerNorm, nn.GroupNorm)
+_NORMS = (BatchNorm, nn.LayerNorm, nn.GroupNorm)
 _KINDS = (nn.Linear, *_CONVOLUTIONS, *_NORMS)
-_CHANNELS_LAST = (nn.Linear, LayerNorm, nn.LayerNorm)
+_CHANNELS_LAST = (nn.Linear, nn.LayerNorm)
 
 CONTEXT, SHIFT, SCALE = "context", "context_shift", "context_scale"
 """What the tensors are called, below the name of their layer: a buffer of zeros, and two parameters."""
