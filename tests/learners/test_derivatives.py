@@ -96,6 +96,13 @@ def test_normalisation_of_groups(sides: tuple[int, ...]) -> None:
     assert gradgradcheck(lambda x: normalise_groups(x, 2, 1e-5), (x,))
 
 
+def test_a_batch_without_a_case_stays_empty() -> None:
+    one = torch.ones(3)
+    assert normalise(torch.zeros(0, 3, 4, 4), one, one, None, 1e-5)[0].shape == (0, 3, 4, 4)
+    assert normalise(torch.zeros(0, 3, 4, 4), one, one, torch.zeros(0), 1e-5)[0].shape == (0, 3, 4, 4)
+    assert normalise_groups(torch.zeros(0, 4, 4, 4), 2, 1e-5).shape == (0, 4, 4, 4)
+
+
 def test_a_third_derivative_is_refused() -> None:
     x, weight, bias = double(4, 2), double(2, seed=1), double(2, seed=2)
     value = normalise(x, weight, bias, None, 1e-5)[0].pow(3).sum()

@@ -175,8 +175,11 @@ def _second(
 
 
 def _by_kernel(x: Tensor) -> bool:
-    """Whether torch's own kernel, which takes one task, is faster task by task; groups are a task for each case."""
-    return len(x) == 1 or (x.shape[1] > 1 and x.device.type == "cpu")
+    """Whether torch's own kernel, which takes one task, and a case at least, is faster task by task.
+
+    Groups are a task for each case.
+    """
+    return x.numel() > 0 and (len(x) == 1 or (x.shape[1] > 1 and x.device.type == "cpu"))
 
 
 def _shares(mask: Tensor, x: Tensor) -> Tensor | None:
