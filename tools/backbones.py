@@ -27,7 +27,6 @@ EVERY = ("herlev", "chula", "nct_crc", "lc25000", "ham10000", "osteosarcoma", "m
 SHOTS = {"pneumoniamnist": (1, 5, 20)}
 SIDES = {"herlev": 224}  # the other sets came at 64 pixels or less
 MOST = {"chula": 100, "pneumoniamnist": 400}  # of each condition, so that embedding takes minutes
-COMMAND = "python tools/measure_images.py backbone"
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ ON: dict[str, tuple[str, Callable[[Sequence[Cases]], Transform]]] = {
 }
 
 
-def backbone(tests: Sequence[str] = TESTS) -> None:
+def backbone(tests: Sequence[str] = TESTS, job: str = "backbone") -> None:
     """Every method on a frozen network, with and without meta-training, each set held out in turn."""
     began, scoring = time.process_time(), 0.0
     for test in tests:
@@ -82,8 +81,8 @@ def backbone(tests: Sequence[str] = TESTS) -> None:
             scoring += time.process_time() - before
         for k in shots:
             for outcome in outcomes:
-                scored(f"backbone-{test}", outcome, k, plan, job="backbone")
-            _gains(test, outcomes, k, plan)
+                scored(f"backbone-{test}", outcome, k, plan, job)
+            _gains(test, outcomes, k, plan, job)
     row = Row(
         id="backbone-seconds" if len(tests) > 1 else f"backbone-{tests[0]}-seconds",
         what=f"meta-training on a frozen network for {len(tests)} held-out sets and embedding, processor time",
@@ -92,7 +91,7 @@ def backbone(tests: Sequence[str] = TESTS) -> None:
         n=1,
         target=2400,
         better="lower",
-        command=COMMAND,
+        command=f"python tools/measure_images.py {job}",
     )
     write_row(RESULTS, row)
 
@@ -143,7 +142,7 @@ def _embedded(pixels: Problem, fitted: Callable[[Sequence[Cases]], Transform]) -
     return dataclasses.replace(pixels, splits=MetaSplits(s.train, side(s.validation), side(s.test)))
 
 
-def _gains(test: str, outcomes: Sequence[Outcome], shots: int, plan: Plan) -> None:
+def _gains(test: str, outcomes: Sequence[Outcome], shots: int, plan: Plan, job: str) -> None:
     """The whitened method that meta-validation chose, against the frozen network and against no whitening."""
     by_name = {outcome.name: outcome for outcome in outcomes}
     learned = [name for name in by_name if name.startswith("whitened")]
@@ -161,6 +160,6 @@ def _gains(test: str, outcomes: Sequence[Outcome], shots: int, plan: Plan) -> No
             f"{by_name[rival].title}, paired",
             "gain, points",
             difference(by_name[chosen].test[shots], by_name[rival].test[shots], "accuracy"),
-            "backbone",
+            job,
             target,
         )

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from backbones import backbone
+from backbones import TESTS, backbone
 from held_out import held_out, write
 from metadx.algorithms import Algorithm, as_predictor, build_algorithm
 from metadx.evaluation import evaluate
@@ -146,7 +146,8 @@ JOBS: dict[str, Callable[[], None]] = {
     **{name: partial(by_gradient, name) for name in ("fomaml", "anil", "reptile")},
     **{name: partial(held_out, name) for name in HELD_OUT},
     "backbone": backbone,
-    "herlev-backbone": partial(backbone, ("herlev",)),
+    "herlev-backbone": partial(backbone, ("herlev",), "herlev-backbone"),
+    "backbone-64": partial(backbone, TESTS[1:], "backbone-64"),
     "full": full,
     "scans": scans,
 }
