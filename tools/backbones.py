@@ -65,21 +65,14 @@ def backbone(tests: Sequence[str] = TESTS, job: str = "backbone") -> None:
     """Every method on a frozen network, with and without meta-training, each set held out in turn."""
     began, scoring = time.process_time(), 0.0
     for test in tests:
-        validation = "nct_crc" if test == "aml" else "aml"
-        train = tuple(name for name in EVERY if name not in (test, validation))
-        pixels = _pixels(
-            SetsSettings(train=train, validation=(validation,), test=(test,)), SIDES.get(test, 64)
-        )
-        shots = SHOTS.get(test, (1, 5))
-        ways = 2 if test == "pneumoniamnist" else 5
-        plan = Plan(shots, ways, 10, 300, 50, 1)
+        pictures, plan = _held_out(test)
         outcomes = []
         for name, (on, fitted) in ON.items():
-            problem = _embedded(pixels, fitted)
+            problem = _embedded(pictures, fitted)
             before = time.process_time()
             outcomes += heads(draw_exam(problem, plan), name, on)
             scoring += time.process_time() - before
-        for k in shots:
+        for k in plan.shots:
             for outcome in outcomes:
                 scored(f"backbone-{test}", outcome, k, plan, job)
             _gains(test, outcomes, k, plan, job)
@@ -94,6 +87,24 @@ def backbone(tests: Sequence[str] = TESTS, job: str = "backbone") -> None:
         command=f"python tools/measure_images.py {job}",
     )
     write_row(RESULTS, row)
+
+
+def pixels(tests: Sequence[str], job: str) -> None:
+    """The same episodes without a network: what their pixels alone give."""
+    for test in tests:
+        problem, plan = _held_out(test)
+        for outcome in heads(draw_exam(problem, plan), "pixels", "pixels"):
+            for k in plan.shots:
+                scored(f"backbone-{test}", outcome, k, plan, job)
+
+
+def _held_out(test: str) -> tuple[Problem, Plan]:
+    """The pictures with a set held out, and how it is tested."""
+    validation = "nct_crc" if test == "aml" else "aml"
+    train = tuple(name for name in EVERY if name not in (test, validation))
+    sets = SetsSettings(train=train, validation=(validation,), test=(test,))
+    ways = 2 if test == "pneumoniamnist" else 5
+    return _pixels(sets, SIDES.get(test, 64)), Plan(SHOTS.get(test, (1, 5)), ways, 10, 300, 50, 1)
 
 
 def _pixels(sets: SetsSettings, side: int) -> Problem:
