@@ -47,6 +47,7 @@ results: env  ## Measure every figure of the results table again.
 	$(BIN)/python tools/measure_study.py
 	$(BIN)/python tools/measure_tradeoffs.py
 	$(BIN)/python tools/measure_fuzz.py
+	$(BIN)/python tools/measure_algorithms.py --again
 
 bench: env  ## metadx against its peers, each installed in an environment of its own. Close other programs first.
 	$(BIN)/python benchmarks/bench.py

@@ -19,20 +19,12 @@ from metadx.evaluation import evaluate
 from metadx.studies import Problem, Run, build_problem, read_recipe, train_recipe
 from metadx.studies.results import Row, write_row
 from metadx.tasks import Shape
+from published import OMNIGLOT
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS, RECIPES = ROOT / "results", ROOT / "recipes"
 CONSOLE = Console(stderr=True)
 ALPHABETS = "unseen alphabets and drawers"
-PUBLISHED = {  # accuracy of the papers, whose splits are random characters, with drawers in common
-    ("protonet", 5, 1): "98.8",
-    ("protonet", 5, 5): "99.7",
-    ("protonet", 20, 1): "96.0",
-    ("protonet", 20, 5): "98.9",
-    ("maml", 5, 1): "98.7±0.4",
-    ("fomaml", 5, 1): "98.3±0.5",
-    ("reptile", 5, 1): "95.39±0.09",
-}
 FULL = ("maml", "fomaml", "anil", "reptile", "protonet")
 
 
@@ -91,7 +83,7 @@ def _omniglot(
     tasks = problem.splits.test.tasks(600, Shape(ways=ways, shots=shots, query=query), 1)
     scores = evaluate(as_predictor(built, run.params, run.state), tasks)
     mode = "transductive" if built.transductive else "inductive"
-    published = PUBLISHED.get((name, ways, shots))
+    published = OMNIGLOT.get((name, ways, shots))
     beside = f"; published {published}" if published else ""
     write(
         f"omniglot-{name}-{ways:02d}way-{shots:02d}shot-{mode}",

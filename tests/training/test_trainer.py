@@ -20,10 +20,14 @@ SHORT = TrainingSettings(iterations=6, meta_batch=3, validate_every=2)
 
 
 def run(
-    settings: TrainingSettings, algorithm: Any = None, validation: int = 3, listeners: Sequence[Any] = ()
+    settings: TrainingSettings,
+    algorithm: Any = None,
+    validation: int = 3,
+    listeners: Sequence[Any] = (),
+    **how: Any,
 ) -> Any:
     algorithm = algorithm or MAML(network(), 0.1, 1)
-    return train(algorithm, feed_for(algorithm, dataset()), tasks(validation), settings, listeners)
+    return train(algorithm, feed_for(algorithm, dataset()), tasks(validation), settings, listeners, **how)
 
 
 def scripted(monkeypatch: pytest.MonkeyPatch, scores: Sequence[float]) -> None:
@@ -126,12 +130,11 @@ def test_without_validation_the_last_parameters_are_kept() -> None:
     assert trained.score == float("-inf")
 
 
-def test_the_clock_stops_training_cleanly(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_clock_stops_training_cleanly() -> None:
     ticks = itertools.count()
-    monkeypatch.setattr(trainer.time, "monotonic", lambda: float(next(ticks)))
     steps: list[Record] = []
     settings = TrainingSettings(iterations=1000, meta_batch=2, validate_every=500, max_seconds=12)
-    trained = run(settings, listeners=[steps.append])
+    trained = run(settings, listeners=[steps.append], clock=lambda: float(next(ticks)))
     assert 2 <= len(steps) < 10
     assert "validation" in steps[-1]
     assert "validation" not in steps[0]

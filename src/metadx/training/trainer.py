@@ -65,6 +65,7 @@ def train(
     *,
     checkpoint: Checkpointer | None = None,
     processes: Processes = ALONE,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Trained:
     """Meta-trains an algorithm and returns the parameters with the best meta-validation score.
 
@@ -80,6 +81,8 @@ def train(
             one that was never interrupted.
         processes: those that train together, each of which calls this with the same arguments but the listeners;
             see `metadx.training.joined`.
+        clock: seconds, of which `max_seconds` are given to training; `time.process_time` counts those of the
+            processor alone, whatever else it is doing.
 
     Raises:
         Diverged: the direction became infinite, or that of no task was finite for five batches in a row,
@@ -105,13 +108,13 @@ def train(
         if checkpoint is None or not checkpoint.resume(at):
             at.best = at.best._replace(score=validate(engine, params, state, validation, processes))
         while at.step < settings.iterations and not _out_of_patience(at, settings):
-            began = time.monotonic()
+            began = clock()
             record = _step(at, engine, feed, settings, processes)
-            out_of_time = _out_of_time(at, began, settings, processes)
+            out_of_time = _out_of_time(at.seconds + clock() - began, settings, processes)
             if at.step % settings.validate_every == 0 or at.step == settings.iterations or out_of_time:
                 record["validation"] = _validate(at, engine, validation, settings, processes)
                 at.history.append(record)
-            seconds = time.monotonic() - began
+            seconds = clock() - began
             at.seconds += seconds
             record["tasks_per_second"] = settings.meta_batch / max(seconds, 1e-9)
             for listen in listeners:
@@ -158,11 +161,11 @@ def _out_of_patience(at: Standing, settings: TrainingSettings) -> bool:
     return settings.patience is not None and at.stale >= settings.patience
 
 
-def _out_of_time(at: Standing, began: float, settings: TrainingSettings, processes: Processes) -> bool:
+def _out_of_time(seconds: float, settings: TrainingSettings, processes: Processes) -> bool:
     """Whether the time is up for any of the processes, whose clocks differ."""
     if settings.max_seconds is None:
         return False
-    return bool(processes.largest(at.seconds + time.monotonic() - began > settings.max_seconds))
+    return bool(processes.largest(seconds > settings.max_seconds))
 
 
 def _step(
