@@ -39,12 +39,12 @@ class Contest(NamedTuple):
     Args:
         title: in the table.
         seconds: of one core, to train each algorithm.
-        kin: recipe that an algorithm without one of its own has, by what it learns from: "gradient", "embedding" or
-            "cases".
+        kin: recipe that an algorithm without one of its own has, by its name or by what it learns from: "gradient",
+            "embedding" or "cases".
         shape: of an episode.
         episodes: of meta-test; 0 where every patient of meta-test is one.
         metric: of `metadx.evaluation`, or "f1" pooled over the beats of all patients.
-        settings: changes to recipes, by algorithm or kin.
+        settings: changes to borrowed recipes, by algorithm or kin; of "all", to those of its own too.
     """
 
     title: str
@@ -56,11 +56,24 @@ class Contest(NamedTuple):
     settings: Mapping[str, Changes] = {}
 
 
+ANYWHERE: dict[str, Changes] = {
+    "fomaml": {"algorithm": {"first_order": True}},
+    "reptile": {"training": {"meta_batch": 5, "optimizer": "sgd", "lr": 1.0, "schedule": "linear"}},
+}
+"""What an algorithm without a recipe of its own needs wherever it borrows one."""
+
+_FASTER: dict[str, Changes] = {name: {"algorithm": {"inner_lr": 0.1}} for name in ("maml", "fomaml")}
+
 CONTESTS = {
     "omniglot": Contest(
         "Omniglot, 5-way 1-shot, 15 queries, unseen alphabets and drawers",
-        45,
-        {"gradient": "omniglot-maml", "embedding": "omniglot-r2d2", "cases": "omniglot-r2d2"},
+        30,
+        {
+            "gradient": "omniglot-maml",
+            "embedding": "omniglot-r2d2",
+            "cases": "omniglot-r2d2",
+            "gaussian_process": "omniglot-proto-maml",
+        },
         Shape(ways=5, shots=1, query=15),
         200,
         "accuracy",
@@ -68,37 +81,46 @@ CONTESTS = {
     ),
     "sinusoid": Contest(
         "Sinusoids, 10 shots, 100 query points",
-        20,
+        15,
         dict.fromkeys(("gradient", "embedding", "cases"), "sinusoid"),
         Shape(shots=10, query=100),
         300,
         "mse",
+        {name: {"algorithm": {"inner_lr": 0.01}} for name in ("maml++", "anil", "imaml")},
     ),
     "thyroid": Contest(
         "Thyroid split 0, 5-way 5-shot, 10 queries, unseen diagnoses",
-        20,
-        {"gradient": "thyroid-maml", "embedding": "thyroid-protonet", "cases": "thyroid-fine-tune"},
+        12,
+        {
+            "gradient": "thyroid-maml",
+            "embedding": "thyroid-protonet",
+            "cases": "thyroid-fine-tune",
+            "meta_committee": "thyroid-meta-logistic",
+        },
         Shape(ways=5, shots=5, query=10),
         300,
         "accuracy",
     ),
     "herlev": Contest(
         "Herlev, 5-way 5-shot, 10 queries, an unseen data set",
-        25,
+        15,
         dict.fromkeys(("gradient", "embedding", "cases"), "herlev"),
         Shape(ways=5, shots=5, query=10),
-        200,
+        100,
         "accuracy",
-        {"cases": {"training": {"meta_batch": 64}}},
+        {
+            "all": {"learner": {"downsample": "stride", "norm": "group"}},
+            "cases": {"training": {"meta_batch": 64}},
+        },
     ),
     "mit-bih": Contest(
         "MIT-BIH DS2, unseen patients, from their first five minutes",
-        20,
+        12,
         dict.fromkeys(("gradient", "embedding", "cases"), "mitdb"),
         Shape(shots=160, query=80),
         0,
         "f1",
-        {"cases": {"training": {"meta_batch": 512, "lr": 0.002}}},
+        {"cases": {"training": {"meta_batch": 512, "lr": 0.002}}} | _FASTER,
     ),
 }
 
@@ -115,9 +137,15 @@ def kin(name: str) -> str:
     return "gradient" if name in BY_GRADIENT else "embedding"
 
 
+def lent(data: str, name: str) -> str:
+    """The recipe of the algorithm's kin."""
+    kinds = CONTESTS[data].kin
+    return kinds.get(name, kinds[kin(name)])
+
+
 def own_recipe(data: str, name: str) -> str | None:
     """The recipe that was written for the algorithm on the data set, if any was."""
-    borrowed = CONTESTS[data].kin[kin(name)]
+    borrowed = lent(data, name)
     if read_recipe(RECIPES / f"{borrowed}.yaml").algorithm.name == name:
         return borrowed
     known = f"{data}-{name.replace('_', '-')}"
@@ -125,16 +153,38 @@ def own_recipe(data: str, name: str) -> str | None:
 
 
 def recipe_for(data: str, name: str) -> Recipe:
-    """The algorithm's own recipe; or that of its kin, with the algorithm's default settings."""
-    contest, own = CONTESTS[data], own_recipe(data, name)
-    recipe = read_recipe(RECIPES / f"{own or contest.kin[kin(name)]}.yaml")
+    """The algorithm's own recipe; or that of its kin, with the algorithm's default settings and a few changes."""
+    own = own_recipe(data, name)
+    recipe = read_recipe(RECIPES / f"{own or lent(data, name)}.yaml")
     if own is None:
         settings = recipe.algorithm.settings if recipe.algorithm.name == NAMES[name] else {}
         algorithm = NamedSettings.model_validate({"name": NAMES[name]} | settings)
         recipe = recipe.model_copy(update={"algorithm": algorithm})
-    for changes in (contest.settings.get(key, {}) for key in (kin(name), name)):
-        recipe = changed(recipe, changes)
-    return changed(recipe, {"algorithm": {"first_order": True}}) if name == "fomaml" else recipe
+    return changed(recipe, changes_for(data, name))
+
+
+def changes_for(data: str, name: str) -> Changes:
+    """What a recipe is changed by, section by section: a borrowed one more than the algorithm's own."""
+    settings = CONTESTS[data].settings
+    every: list[Changes] = [settings.get("all", {})]
+    if own_recipe(data, name) is None:
+        every += [settings.get(kin(name), {}), ANYWHERE.get(name, {}), settings.get(name, {})]
+    found: dict[str, dict[str, Any]] = {}
+    for changes in every:
+        for section, values in changes.items():
+            found[section] = found.get(section, {}) | dict(values)
+    return found
+
+
+def origin(data: str, name: str) -> str:
+    """Where the settings come from, in words."""
+    changes = [
+        f"{key} {value}" for values in changes_for(data, name).values() for key, value in values.items()
+    ]
+    own = own_recipe(data, name)
+    if own is not None:
+        return ", ".join([f"recipes/{own}.yaml", *changes])
+    return ", ".join(["default settings", *changes, f"the rest as recipes/{lent(data, name)}.yaml"])
 
 
 def changed(recipe: Recipe, changes: Changes) -> Recipe:

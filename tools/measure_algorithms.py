@@ -17,19 +17,8 @@ import numpy as np
 import torch
 
 from beat_scores import count, scores
-from contests import (
-    BASELINES,
-    CONTESTS,
-    NAMES,
-    Contest,
-    kin,
-    own_recipe,
-    problem_for,
-    recipe_for,
-    title,
-    why_not,
-)
-from metadx.algorithms import Algorithm, build_algorithm
+from contests import BASELINES, CONTESTS, NAMES, Contest, origin, problem_for, recipe_for, title, why_not
+from metadx.algorithms import Algorithm, as_predictor, build_algorithm
 from metadx.errors import UserError
 from metadx.evaluation import Interval, Predictor, bootstrap_interval, evaluate
 from metadx.learners import Tensors
@@ -93,6 +82,7 @@ def untrained(name: str) -> bool:
 def measured(data: str, name: str) -> Row:
     """Trains and scores one algorithm; a row without a value where it cannot take part."""
     contest = CONTESTS[data]
+    what = f"{title(name)}, {contest.title}: {budget_of(data, name)}"
     try:
         reason = why_not(data, name)
         if reason is not None:
@@ -100,12 +90,15 @@ def measured(data: str, name: str) -> Row:
         recipe = recipe_for(data, name)
         problem = problem_for(recipe)
         built, params, state, did = trained(contest, recipe, problem)
-        chosen = tune(contender(NAMES[name], built, params, state), tuning_tasks(contest, problem))
-        found = scored(contest, problem, chosen.predictor)
+        ready = contender(NAMES[name], built, params, state)
+        predictor = as_predictor(built, params, state)
+        if len(ready.grid) > 1:
+            predictor = tune(ready, tuning_tasks(contest, problem)).predictor
+        found = scored(contest, problem, predictor)
     except UserError as error:
         return Row(
             id=row_id(data, name),
-            what=f"{title(name)}: {budget_of(data, name)}",
+            what=what,
             metric=METRICS[contest.metric],
             value=None,
             n=0,
@@ -113,14 +106,8 @@ def measured(data: str, name: str) -> Row:
             command=command(data, name),
             why=" ".join(str(error).split()),
         )
-    words = [f"{title(name)}: {budget_of(data, name)}{did}"]
-    if not untrained(name):
-        own = own_recipe(data, name)
-        words.append(
-            f"recipes/{own}.yaml"
-            if own
-            else f"settings by default, else recipes/{contest.kin[kin(name)]}.yaml"
-        )
+    words = [f"{what}{did}"]
+    words += [] if untrained(name) else [origin(data, name)]
     words.append("transductive" if built.transductive else "inductive")
     published = OMNIGLOT.get((name, 5, 1)) if data == "omniglot" else None
     words += [f"published {published}"] if published else []
@@ -176,6 +163,8 @@ def steps_in(
     feed = feed_for(built, problem.splits.train)
     began = clock()
     train(shortened(built, 0), feed, [], rehearsal, [lambda record: done.append(clock())], clock=clock)
+    if len(done) > 1:  # the first step warms up
+        began = done.pop(0)
     return max(1, round(len(done) * seconds / (done[-1] - began)))
 
 
