@@ -111,7 +111,8 @@ CONTESTS = {
         {
             "all": {"learner": {"downsample": "stride", "norm": "group"}},
             "cases": {"training": {"meta_batch": 64}},
-        },
+        }
+        | _FASTER,
     ),
     "mit-bih": Contest(
         "MIT-BIH DS2, unseen patients, from their first five minutes",
