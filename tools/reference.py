@@ -33,10 +33,11 @@ FROM_DATA = ("network", "inputs", "width", "classes", "loss")
 
 
 def meanings(documented: Any) -> dict[str, str]:
-    """What the `Args:` of a docstring say of each name."""
+    """What the `Args:` of a docstring say of each name; of a class, those of the classes that it extends too."""
+    bases = documented.__bases__ if isinstance(documented, type) else ()
     section = (inspect.getdoc(documented) or "").partition("Args:\n")[2]
     section = re.split(r"^\S", section, maxsplit=1, flags=re.MULTILINE)[0]
-    found = {}
+    found = {name: text for base in bases for name, text in meanings(base).items()}
     for match in ARGUMENT.finditer(section):
         for name in match["names"].split(", "):
             found[name] = " ".join(match["text"].split())
@@ -171,7 +172,7 @@ def settings_rows(name: str) -> str:
     said, hints = meanings(kind), typing.get_type_hints(kind)
     return "".join(
         line(f.name, _words(hints[f.name]), f.default, said.get(f.name, ""))
-        for f in dataclasses.fields(kind)
+        for f in sorted(dataclasses.fields(kind), key=lambda f: bool(f.kw_only))
         if f.name not in FROM_DATA
     )
 

@@ -27,7 +27,7 @@ SETTINGS = TrainingSettings(meta_batch=32)
          "takes longer."),
         (replace(MAMLS, recompute=True), "loop", "One task at a time is already all that it holds: halve "
          "tasks.query or tasks.shots, lower tasks.ways, algorithm.inner_steps from 4 to 2, or set "
-         "algorithm.first_order to true."),
+         "algorithm.inner_microbatch to half the cases of a support set, or set algorithm.first_order to true."),
         (ProtoNet(network(None)), "loop", "One task at a time is already all that it holds: halve tasks.query or "
          "tasks.shots, lower tasks.ways."),
         (FineTune(network(None), width=8, classes=6), "loop", "Lower training.meta_batch from 32 to 16."),

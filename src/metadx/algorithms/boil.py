@@ -14,6 +14,7 @@ from metadx.algorithms.checks import at_least, positive
 from metadx.algorithms.context import EVALUATING, Context
 from metadx.algorithms.inner import Adapted, descend, predict_adapted, steps_now
 from metadx.algorithms.losses import CROSS_ENTROPY, Loss
+from metadx.algorithms.memory import MemorySettings, check_microbatch
 from metadx.errors import UserError
 from metadx.learners import Functional, Tensors
 from metadx.tasks import Examples
@@ -21,7 +22,7 @@ from metadx.tasks import Examples
 
 @final
 @dataclass(frozen=True, eq=False)
-class BOIL(Algorithm):
+class BOIL(Algorithm, MemorySettings):
     """MAML whose inner loop changes everything but the network's head, so that the features have to move.
 
     Args:
@@ -52,6 +53,7 @@ class BOIL(Algorithm):
     def __post_init__(self) -> None:
         positive(self, "inner_lr")
         at_least(0, self, "inner_steps", "eval_steps")
+        check_microbatch(self, self.inner_microbatch, self.net)
         names = self.net.init()[0].keys()
         if not names - self.head_names or (self.head and not self.head_names):
             raise UserError(
@@ -77,7 +79,7 @@ class BOIL(Algorithm):
         body = {name: value for name, value in params.items() if name not in self.head_names}
         head = {name: value for name, value in params.items() if name in self.head_names}
         steps = steps_now(context, self.inner_steps, self.eval_steps)
-        return descend(self.net, self.loss, state | head, body, support, self.inner_lr, steps, context)
+        return descend(self.net, self.loss, state | head, body, support, self.inner_lr, steps, context, self)
 
     def predict(self, params: Tensors, state: Tensors, adapted: Adapted, x: Tensor) -> Tensor:
         return predict_adapted(self.net, self.loss, adapted, x)

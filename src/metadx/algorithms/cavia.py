@@ -15,6 +15,7 @@ from metadx.algorithms.checks import at_least, positive
 from metadx.algorithms.context import EVALUATING, Context
 from metadx.algorithms.inner import Adapted, descend, predict_adapted, steps_now
 from metadx.algorithms.losses import CROSS_ENTROPY, Loss
+from metadx.algorithms.memory import MemorySettings, check_microbatch
 from metadx.learners import Functional, Tensors
 from metadx.learners.film import CONTEXT, SCALE, SHIFT, modulated
 from metadx.tasks import Examples
@@ -22,7 +23,7 @@ from metadx.tasks import Examples
 
 @final
 @dataclass(frozen=True, eq=False)
-class CAVIA(Algorithm):
+class CAVIA(Algorithm, MemorySettings):
     """Adapts nothing but context parameters, which begin at 0 and change what one layer of the network puts out.
 
     Args:
@@ -57,6 +58,7 @@ class CAVIA(Algorithm):
         positive(self, "inner_lr")
         at_least(1, self, "context_params")
         at_least(0, self, "inner_steps", "eval_steps")
+        check_microbatch(self, self.inner_microbatch, self.net)
         _ = self._modulated  # refuses a layer that is not there
 
     @cached_property
@@ -81,7 +83,9 @@ class CAVIA(Algorithm):
     ) -> Adapted:
         fast = {self._named(CONTEXT): state[self._named(CONTEXT)]}
         steps = steps_now(context, self.inner_steps, self.eval_steps)
-        return descend(self.net, self.loss, state | params, fast, support, self.inner_lr, steps, context)
+        return descend(
+            self.net, self.loss, state | params, fast, support, self.inner_lr, steps, context, self
+        )
 
     def predict(self, params: Tensors, state: Tensors, adapted: Adapted, x: Tensor) -> Tensor:
         return predict_adapted(self.net, self.loss, adapted, x)

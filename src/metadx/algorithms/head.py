@@ -7,6 +7,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from metadx.algorithms.gradient import Objective
+from metadx.algorithms.inner import Forward, support_loss
 from metadx.algorithms.losses import Loss
 from metadx.learners import Functional, Reference, Tensors
 from metadx.tasks import Examples
@@ -40,12 +41,11 @@ def through_linear_head(net: Functional, tensors: Tensors, reference: Reference,
     return net.given(tensors, reference, x) @ tensors[WEIGHT].mT + tensors[BIAS]
 
 
+def with_linear_head(net: Functional) -> Forward:
+    """Outputs of a linear head on the network's embedding of cases, whose batch statistics are their own."""
+    return lambda tensors, cases: net(tensors, cases.x, cases.mask) @ tensors[WEIGHT].mT + tensors[BIAS]
+
+
 def linear_head_objective(net: Functional, loss: Loss, fixed: Tensors, support: Examples) -> Objective:
     """The loss on the support set as a function of the tensors that adapt, a linear head among them."""
-    reference = Reference(support.x, support.mask)
-
-    def objective(fast: Tensors) -> Tensor:
-        output = through_linear_head(net, fixed | fast, reference, support.x)
-        return loss.value(loss.restrict(output, support), support)
-
-    return objective
+    return lambda fast: support_loss(with_linear_head(net), loss, fixed | fast, support, support)

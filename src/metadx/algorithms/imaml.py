@@ -14,16 +14,18 @@ from torch import Tensor, nn
 from metadx.algorithms.algorithm import Algorithm, Metrics, Update
 from metadx.algorithms.checks import at_least, positive
 from metadx.algorithms.context import EVALUATING, Context
-from metadx.algorithms.gradient import Objective, gradient, gradient_and_aux
+from metadx.algorithms.gradient import gradient, gradient_and_aux
 from metadx.algorithms.inner import (
     Adapted,
     gradient_descent,
     predict_adapted,
     reference_of,
     steps_now,
-    support_objective,
+    support_gradient,
+    through,
 )
 from metadx.algorithms.losses import CROSS_ENTROPY, Loss
+from metadx.algorithms.memory import MemorySettings, check_microbatch
 from metadx.learners import Functional, Reference, Tensors
 from metadx.tasks import Examples, Task
 
@@ -46,6 +48,8 @@ class IMAML(Algorithm):
         cg_steps: steps of the conjugate gradient that solves for the direction.
         damping: added to the penalty where the direction is solved for, which keeps it sound while the inner
             problem is not solved; 0 for the implicit gradient itself.
+        inner_microbatch: support cases that go through the network at once, whose gradients are added up; all by
+            default.
         transductive: batch statistics come from the query set.
         loss: cross-entropy or squared error.
 
@@ -65,6 +69,7 @@ class IMAML(Algorithm):
     penalty: float = 2.0
     cg_steps: int = 5
     damping: float = 0.0
+    inner_microbatch: int | None = None
     transductive: bool = False
     loss: Loss = CROSS_ENTROPY
 
@@ -72,6 +77,7 @@ class IMAML(Algorithm):
         positive(self, "inner_lr", "penalty")
         at_least(0, self, "inner_steps", "eval_steps", "damping")
         at_least(1, self, "cg_steps")
+        check_microbatch(self, self.inner_microbatch, self.net)
 
     @cached_property
     def net(self) -> Functional:
@@ -83,9 +89,11 @@ class IMAML(Algorithm):
     def adapt(
         self, params: Tensors, state: Tensors, support: Examples, context: Context = EVALUATING
     ) -> Adapted:
+        def slope(fast: Tensors) -> Tensors:
+            return self._slope(params, state, support, fast)
+
         steps = steps_now(context, self.inner_steps, self.eval_steps)
-        problem = self._inner_problem(params, state, support)
-        fast = gradient_descent(problem, params, self.inner_lr, steps)
+        fast = gradient_descent(slope, params, self.inner_lr, steps)
         return Adapted(state | fast, reference_of(support, context.query), support)
 
     def predict(self, params: Tensors, state: Tensors, adapted: Adapted, x: Tensor) -> Tensor:
@@ -94,36 +102,39 @@ class IMAML(Algorithm):
     def update(self, params: Tensors, state: Tensors, item: Task, context: Context = EVALUATING) -> Update:
         support, query = item
         seen = Reference(query.x, query.mask) if self.transductive else None
-        adapted = self.adapt(params, state, support, context._replace(train=True, query=seen))
-        fast = {name: adapted.tensors[name].detach() for name in params}
+        with torch.no_grad():
+            adapted = self.adapt(params, state, support, context._replace(train=True, query=seen))
+        fast = {name: adapted.tensors[name] for name in params}
 
         def query_loss(fast: Tensors) -> tuple[Tensor, Metrics]:
             output = self.predict(params, state, adapted._replace(tensors=state | fast), query.x)
             value = self.loss.value(output, query)
             return value, {"loss": value.detach(), "score": self.loss.score(output.detach(), query)}
 
-        support_loss = support_objective(self.net, self.loss, state, support)
-
         def curved(vector: Tensors) -> Tensors:
-            turned = gradient(lambda at: dot(gradient(support_loss, at), vector), fast, differentiable=False)
+            turned = gradient(
+                lambda at: dot(self._support_gradient(state, support, at), vector),
+                fast,
+                differentiable=False,
+            )
             return {name: v + turned[name] / (self.penalty + self.damping) for name, v in vector.items()}
 
         slope, metrics = gradient_and_aux(query_loss, fast, differentiable=False)
         direction = conjugate_gradient(curved, slope, self.cg_steps)
-        problem = self._inner_problem(params, state, support)
-        before, after = (gradient(problem, at, differentiable=False) for at in (params, fast))
+        with torch.no_grad():
+            before, after = (self._slope(params, state, support, at) for at in (params, fast))
         metrics["unsolved"] = (dot(after, after) / dot(before, before).clamp(min=1e-30)).sqrt().detach()
         return {name: d.detach() for name, d in direction.items()}, state, metrics
 
-    def _inner_problem(self, params: Tensors, state: Tensors, support: Examples) -> Objective:
-        """The support loss, and the squared distance to the initialisation."""
-        loss = support_objective(self.net, self.loss, state, support)
+    def _slope(self, params: Tensors, state: Tensors, support: Examples, fast: Tensors) -> Tensors:
+        """The gradient of the support loss and of the squared distance to the initialisation."""
+        down = self._support_gradient(state, support, fast)
+        return {name: g + self.penalty * (fast[name] - params[name]) for name, g in down.items()}
 
-        def problem(fast: Tensors) -> Tensor:
-            away = {name: value - params[name] for name, value in fast.items()}
-            return loss(fast) + self.penalty / 2 * dot(away, away)
-
-        return problem
+    def _support_gradient(self, state: Tensors, support: Examples, fast: Tensors) -> Tensors:
+        parts = self.inner_microbatch
+        memory = MemorySettings(recompute=parts is not None, inner_microbatch=parts)
+        return support_gradient(through(self.net), self.loss, state, fast, support, memory)
 
 
 def dot(a: Tensors, b: Tensors) -> Tensor:

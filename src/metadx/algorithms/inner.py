@@ -11,9 +11,13 @@ from torch import Tensor
 from metadx.algorithms.context import Context
 from metadx.algorithms.gradient import Objective, gradient
 from metadx.algorithms.losses import Loss
+from metadx.algorithms.memory import KEEP_ALL, MemorySettings, in_parts
 from metadx.algorithms.recompute import recomputed
 from metadx.learners import Functional, Reference, Tensors
 from metadx.tasks import Examples
+
+Forward = Callable[[Tensors, Examples], Tensor]
+"""Outputs of tensors for cases."""
 
 
 class Adapted(NamedTuple):
@@ -35,31 +39,76 @@ def steps_now(context: Context, training: int, evaluation: int | None) -> int:
     return training if context.train or evaluation is None else evaluation
 
 
+def through(net: Functional) -> Forward:
+    """Outputs of a network for cases, whose batch statistics are their own."""
+    return lambda tensors, cases: net(tensors, cases.x, cases.mask)
+
+
 def support_objective(net: Functional, loss: Loss, fixed: Tensors, support: Examples) -> Objective:
     """The loss on the support set as a function of the tensors that adapt."""
+    return lambda fast: support_loss(through(net), loss, fixed | fast, support, support)
 
-    def objective(fast: Tensors) -> Tensor:
-        output = net(fixed | fast, support.x, support.mask)
-        return loss.value(loss.restrict(output, support), support)
 
-    return objective
+def support_loss(forward: Forward, loss: Loss, tensors: Tensors, part: Examples, support: Examples) -> Tensor:
+    """What some of the support cases add to the mean loss over all of them."""
+    value = loss.value(loss.restrict(forward(tensors, part), support), part)
+    if len(part.x) == len(support.x):
+        return value
+    return value * (part.mask.sum() / support.mask.sum().clamp(min=1))
+
+
+def support_gradient(
+    forward: Forward,
+    loss: Loss,
+    fixed: Tensors,
+    fast: Tensors,
+    support: Examples,
+    memory: MemorySettings = KEEP_ALL,
+    *,
+    first_order: bool = False,
+) -> Tensors:
+    """The gradient of the mean loss on the support set.
+
+    Args:
+        forward: gives outputs for cases.
+        loss: of the support set.
+        fixed: tensors that do not adapt.
+        fast: those to differentiate by.
+        support: labelled cases of the task.
+        memory: how many cases at a time, and whether to compute it again when it is differentiated.
+        first_order: it is a constant to the outer loop.
+    """
+
+    def of(part: Examples, fast: Tensors, fixed: Tensors, support: Examples) -> Tensors:
+        return gradient(
+            lambda fast: support_loss(forward, loss, fixed | fast, part, support),
+            fast,
+            differentiable=not first_order,
+        )
+
+    again = memory.recompute and not first_order
+    total: Tensors = {}
+    for part in in_parts(support, memory.inner_microbatch):
+        args = (part, fast, fixed, support)
+        found = recomputed(of, *args) if again else of(*args)
+        total = {name: total[name] + g for name, g in found.items()} if total else found
+    return total
 
 
 def gradient_descent(
-    objective: Objective, fast: Tensors, lr: float | Tensors, steps: int, *, first_order: bool = False
+    slope: Callable[[Tensors], Tensors], fast: Tensors, lr: float | Tensors, steps: int
 ) -> Tensors:
     """`steps` steps of plain gradient descent.
 
     Args:
-        objective: what is descended.
+        slope: the gradient of what is descended.
         fast: where to begin.
         lr: step size of all tensors; or of each, one number or one for every element.
         steps: how many.
-        first_order: the gradients are constants to the outer loop.
     """
     rates = lr if isinstance(lr, dict) else dict.fromkeys(fast, lr)
     for _ in range(steps):
-        down = gradient(objective, fast, differentiable=not first_order)
+        down = slope(fast)
         fast = {name: value - rates[name] * down[name] for name, value in fast.items()}
     return fast
 
@@ -73,31 +122,23 @@ def descend(
     lr: float | Tensors,
     steps: int,
     context: Context,
+    memory: MemorySettings,
     *,
     first_order: bool = False,
-    recompute: bool = False,
 ) -> Adapted:
     """The network after gradient descent of some of its tensors on the support set.
 
     Args:
         net: the network.
-        loss: of the support set.
-        fixed: tensors of the network that do not adapt.
-        fast: those that do.
-        support: labelled cases of the task.
-        lr, steps, first_order: as in `gradient_descent`.
+        loss, fixed, fast, support, memory, first_order: as in `support_gradient`.
+        lr, steps: as in `gradient_descent`.
         context: whose query set batch statistics come from, if that is shown.
-        recompute: compute each step again when it is differentiated, instead of keeping what it went through.
     """
-    learnt = lr if isinstance(lr, dict) else {}
 
-    def step(fast: Tensors, fixed: Tensors, support: Examples, learnt: Tensors) -> Tensors:
-        objective = support_objective(net, loss, fixed, support)
-        return gradient_descent(objective, fast, learnt or lr, 1, first_order=first_order)
+    def slope(fast: Tensors) -> Tensors:
+        return support_gradient(through(net), loss, fixed, fast, support, memory, first_order=first_order)
 
-    for _ in range(steps):
-        args = (fast, fixed, support, learnt)
-        fast = recomputed(step, *args) if recompute else step(*args)
+    fast = gradient_descent(slope, fast, lr, steps)
     return Adapted(fixed | fast, reference_of(support, context.query), support)
 
 

@@ -14,13 +14,14 @@ from metadx.algorithms.checks import at_least, positive
 from metadx.algorithms.context import EVALUATING, Context
 from metadx.algorithms.inner import Adapted, descend, predict_adapted, steps_now
 from metadx.algorithms.losses import CROSS_ENTROPY, Loss
+from metadx.algorithms.memory import MemorySettings, check_microbatch
 from metadx.learners import Functional, Tensors
 from metadx.tasks import Examples
 
 
 @final
 @dataclass(frozen=True, eq=False)
-class MAML(Algorithm):
+class MAML(Algorithm, MemorySettings):
     """Meta-learns an initialisation for gradient descent on the support set.
 
     Args:
@@ -29,8 +30,6 @@ class MAML(Algorithm):
         inner_steps: inner steps in training.
         eval_steps: inner steps at evaluation; `inner_steps` by default.
         first_order: treat the inner gradients as constants (FOMAML, section 5.2).
-        recompute: compute the inner steps again in the outer backward pass: memory hardly grows with their number,
-            and it takes longer.
         transductive: batch statistics come from the query set, as in the published figures.
         loss: cross-entropy or squared error.
 
@@ -47,13 +46,13 @@ class MAML(Algorithm):
     inner_steps: int = 5
     eval_steps: int | None = None
     first_order: bool = False
-    recompute: bool = False
     transductive: bool = False
     loss: Loss = CROSS_ENTROPY
 
     def __post_init__(self) -> None:
         positive(self, "inner_lr")
         at_least(0, self, "inner_steps", "eval_steps")
+        check_microbatch(self, self.inner_microbatch, self.net)
 
     @property
     def exact_gradient(self) -> bool:
@@ -70,7 +69,6 @@ class MAML(Algorithm):
         self, params: Tensors, state: Tensors, support: Examples, context: Context = EVALUATING
     ) -> Adapted:
         steps = steps_now(context, self.inner_steps, self.eval_steps)
-        first = self.first_order
         return descend(
             self.net,
             self.loss,
@@ -80,8 +78,8 @@ class MAML(Algorithm):
             self.inner_lr,
             steps,
             context,
-            first_order=first,
-            recompute=self.recompute,
+            self,
+            first_order=self.first_order,
         )
 
     def predict(self, params: Tensors, state: Tensors, adapted: Adapted, x: Tensor) -> Tensor:

@@ -16,12 +16,13 @@ from metadx.algorithms.context import EVALUATING, Context
 from metadx.algorithms.gradient import gradient_and_aux
 from metadx.algorithms.inner import (
     Adapted,
-    gradient_descent,
     predict_adapted,
     reference_of,
-    support_objective,
+    support_gradient,
+    through,
 )
 from metadx.algorithms.losses import CROSS_ENTROPY, Loss
+from metadx.algorithms.memory import MemorySettings, check_microbatch
 from metadx.learners import Functional, Reference, Tensors
 from metadx.tasks import Examples, Task
 
@@ -32,7 +33,7 @@ _LEAST = 0.03
 
 @final
 @dataclass(frozen=True, eq=False)
-class MAMLPlusPlus(Algorithm):
+class MAMLPlusPlus(Algorithm, MemorySettings):
     """MAML made steadier: what the inner steps share in MAML, each of them has of its own here.
 
     Args:
@@ -70,6 +71,7 @@ class MAMLPlusPlus(Algorithm):
     def __post_init__(self) -> None:
         positive(self, "inner_lr")
         at_least(0, self, "inner_steps", "multi_step_until", "first_order_until")
+        check_microbatch(self, self.inner_microbatch, self.net)
 
     @property
     def exact_gradient(self) -> bool:
@@ -149,11 +151,13 @@ class MAMLPlusPlus(Algorithm):
             fixed |= {name: (params | state)[name][step] for name in own}
             path.append(Adapted(fixed | fast, reference, support))
             if step < self.inner_steps:
-                objective = support_objective(self._net(fixed), self.loss, fixed, support)
-                rates = (
-                    {name: params[_RATE + name][step] for name in fast} if self.step_rates else self.inner_lr
+                down = support_gradient(
+                    through(self._net(fixed)), self.loss, fixed, fast, support, self, first_order=first_order
                 )
-                fast = gradient_descent(objective, fast, rates, 1, first_order=first_order)
+                rates = {
+                    name: params[_RATE + name][step] if self.step_rates else self.inner_lr for name in fast
+                }
+                fast = {name: value - rates[name] * down[name] for name, value in fast.items()}
         return path
 
     def _net(self, tensors: Tensors) -> Functional:

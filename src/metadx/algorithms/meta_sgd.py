@@ -15,6 +15,7 @@ from metadx.algorithms.checks import at_least, positive
 from metadx.algorithms.context import EVALUATING, Context
 from metadx.algorithms.inner import Adapted, descend, predict_adapted, steps_now
 from metadx.algorithms.losses import CROSS_ENTROPY, Loss
+from metadx.algorithms.memory import MemorySettings, check_microbatch
 from metadx.learners import Functional, Tensors
 from metadx.tasks import Examples
 
@@ -23,7 +24,7 @@ _RATE = "inner_lr."
 
 @final
 @dataclass(frozen=True, eq=False)
-class MetaSGD(Algorithm):
+class MetaSGD(Algorithm, MemorySettings):
     """MAML whose inner step sizes are meta-learned too, one for every weight; they may become negative.
 
     Args:
@@ -52,6 +53,7 @@ class MetaSGD(Algorithm):
     def __post_init__(self) -> None:
         positive(self, "inner_lr")
         at_least(0, self, "inner_steps", "eval_steps")
+        check_microbatch(self, self.inner_microbatch, self.net)
 
     @cached_property
     def net(self) -> Functional:
@@ -68,7 +70,7 @@ class MetaSGD(Algorithm):
         fast = {name: value for name, value in params.items() if not name.startswith(_RATE)}
         rates = {name: params[_RATE + name] for name in fast}
         steps = steps_now(context, self.inner_steps, self.eval_steps)
-        return descend(self.net, self.loss, state, fast, support, rates, steps, context)
+        return descend(self.net, self.loss, state, fast, support, rates, steps, context, self)
 
     def predict(self, params: Tensors, state: Tensors, adapted: Adapted, x: Tensor) -> Tensor:
         return predict_adapted(self.net, self.loss, adapted, x)

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any, ClassVar, final
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from metadx.algorithms.algorithm import Algorithm, Update, query_gradient
@@ -15,20 +16,27 @@ from metadx.algorithms.context import EVALUATING, Context
 from metadx.algorithms.head import (
     BIAS,
     WEIGHT,
-    embed_support,
-    linear_head_objective,
     through_linear_head,
+    with_linear_head,
 )
-from metadx.algorithms.inner import Adapted, gradient_descent, reference_of, steps_now
+from metadx.algorithms.inner import (
+    Adapted,
+    gradient_descent,
+    reference_of,
+    steps_now,
+    support_gradient,
+)
 from metadx.algorithms.losses import CROSS_ENTROPY, Loss
+from metadx.algorithms.memory import MemorySettings, check_microbatch, in_parts
 from metadx.algorithms.protonet import class_means
+from metadx.algorithms.recompute import recomputed
 from metadx.learners import Functional, Tensors
 from metadx.tasks import Examples
 
 
 @final
 @dataclass(frozen=True, eq=False)
-class ProtoMAML(Algorithm):
+class ProtoMAML(Algorithm, MemorySettings):
     """Meta-learns an initialisation for gradient descent from the linear head that is a prototypical network.
 
     The network and that head adapt together. The head is made anew from every support set, so tasks of any number
@@ -62,6 +70,7 @@ class ProtoMAML(Algorithm):
     def __post_init__(self) -> None:
         positive(self, "inner_lr")
         at_least(0, self, "inner_steps", "eval_steps")
+        check_microbatch(self, self.inner_microbatch, self.net)
 
     @property
     def exact_gradient(self) -> bool:
@@ -77,15 +86,25 @@ class ProtoMAML(Algorithm):
     def adapt(
         self, params: Tensors, state: Tensors, support: Examples, context: Context = EVALUATING
     ) -> Adapted:
-        embedding, _ = embed_support(self.net, params | state, support)
-        fast = gradient_descent(
-            linear_head_objective(self.net, self.loss, state, support),
-            params | prototype_head(embedding, support),
-            self.inner_lr,
-            steps_now(context, self.inner_steps, self.eval_steps),
-            first_order=self.first_order,
-        )
+        def slope(fast: Tensors) -> Tensors:
+            forward = with_linear_head(self.net)
+            return support_gradient(
+                forward, self.loss, state, fast, support, self, first_order=self.first_order
+            )
+
+        embedding = self._embedding(params, state, support)
+        steps = steps_now(context, self.inner_steps, self.eval_steps)
+        fast = gradient_descent(slope, params | prototype_head(embedding, support), self.inner_lr, steps)
         return Adapted(state | fast, reference_of(support, context.query), support)
+
+    def _embedding(self, params: Tensors, state: Tensors, support: Examples) -> Tensor:
+        """Embeddings of the support cases, shape (cases, width)."""
+
+        def of(params: Tensors, state: Tensors, part: Examples) -> Tensors:
+            return {"rows": self.net(params | state, part.x, part.mask)}
+
+        args = [(params, state, part) for part in in_parts(support, self.inner_microbatch)]
+        return torch.cat([(recomputed(of, *a) if self.recompute else of(*a))["rows"] for a in args])
 
     def predict(self, params: Tensors, state: Tensors, adapted: Adapted, x: Tensor) -> Tensor:
         output = through_linear_head(self.net, adapted.tensors, adapted.reference, x)

@@ -85,9 +85,10 @@ class Reptile(Algorithm):
 
     def update(self, params: Tensors, state: Tensors, item: Task, context: Context = EVALUATING) -> Update:
         pooled = Examples(*(torch.cat(pair) for pair in zip(*item, strict=True)))
-        adapted = self.adapt(params, state, pooled, context._replace(train=True))
-        direction = {name: (params[name] - adapted.tensors[name]).detach() for name in params}
-        output = self.predict(params, state, adapted, item.query.x).detach()
+        with torch.no_grad():
+            adapted = self.adapt(params, state, pooled, context._replace(train=True))
+            output = self.predict(params, state, adapted, item.query.x)
+        direction = {name: params[name] - adapted.tensors[name] for name in params}
         loss, score = self.loss.value(output, item.query), self.loss.score(output, item.query)
         return direction, state, {"loss": loss, "score": score}
 

@@ -63,5 +63,14 @@ def advice(algorithm: Algorithm, settings: TrainingSettings, way: Way) -> str:
         )
     return (
         "One task at a time is already all that it holds: halve tasks.query or tasks.shots, lower tasks.ways"
-        f"{fewer}{first}."
+        f"{fewer}{_in_parts(algorithm)}{first}."
     )
+
+
+def _in_parts(algorithm: Algorithm) -> str:
+    """What to do about large support sets, where they may go through the network in parts."""
+    most = getattr(algorithm, "inner_microbatch", 1)
+    if most == 1 or algorithm.net.batch_statistics:  # type: ignore[attr-defined]
+        return ""
+    fewer = "half the cases of a support set" if most is None else str(most // 2)
+    return f", or set algorithm.inner_microbatch to {fewer}"
