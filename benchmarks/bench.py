@@ -1,4 +1,5 @@
-"""Measures metadx against its peers: `python benchmarks/bench.py [speed] [growth] [evaluation] [latency] [floor]`.
+"""Measures metadx against its peers: `python benchmarks/bench.py [speed] [growth] [memory] [evaluation] [latency]
+[floor]`.
 
 Each peer is installed in an environment of its own under ~/.cache/metadx/bench, or METADX_BENCH. One that cannot be
 installed is said so in its rows, and the rest goes on. Close other programs first: rows tell the spread.
@@ -12,10 +13,11 @@ import evaluation
 import floor
 import growth
 import latency
+import memory
 import speed
 from workloads import WORKLOADS
 
-PARTS = ("speed", "growth", "evaluation", "latency", "floor")
+PARTS = ("speed", "growth", "memory", "evaluation", "latency", "floor")
 
 
 def main() -> None:
@@ -34,8 +36,10 @@ def main() -> None:
     for part in asked.parts or PARTS:
         if part == "speed":
             speed.measure(asked.workloads.split(","), asked.rounds, asked.way)
-        elif part in ("growth", "evaluation"):
-            {"growth": growth, "evaluation": evaluation}[part].measure(max(3, asked.rounds // 2))
+        elif part in ("growth", "memory", "evaluation"):
+            {"growth": growth, "memory": memory, "evaluation": evaluation}[part].measure(
+                max(3, asked.rounds // 2)
+            )
         else:
             {"latency": latency, "floor": floor}[part].measure(asked.rounds)
 

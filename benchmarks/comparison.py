@@ -15,7 +15,7 @@ from scipy.stats import binom
 from contender import Contender, Failed, Side, contender
 from environments import python_of
 from metadx.evaluation import Interval
-from workloads import write_problem
+from workloads import OWN_SIZE, Size, write_problem
 
 METADX = Side("metadx", "metadx_engine", None, threads=None)
 TOGETHER = Side("torchopt-vmap", "torchopt_vmap", "torchopt")
@@ -49,18 +49,11 @@ class Standing:
         return median(self.turns)
 
 
-def compare(
-    sides: Sequence[Side], name: str, rounds: int, *, tasks: int | None = None, steps: int | None = None
-) -> dict[str, Standing]:
-    """Times a workload on every side, in turn, again and again.
-
-    Args:
-        name: of the workload.
-        tasks, steps: other than the workload's own.
-    """
+def compare(sides: Sequence[Side], name: str, rounds: int, size: Size = OWN_SIZE) -> dict[str, Standing]:
+    """Times a workload on every side, in turn, again and again."""
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as running:
         file = Path(folder) / "problem.npz"
-        write_problem(file, name, tasks=tasks, steps=steps)
+        write_problem(file, name, size)
         standings = {side.name: Standing() for side in sides}
         at_work: dict[str, tuple[Contender, int]] = {}
         for side in sides:
@@ -80,7 +73,7 @@ def compare(
         return standings
 
 
-def peak(side: Side, name: str, *, tasks: int | None = None, steps: int | None = None) -> float:
+def peak(side: Side, name: str, size: Size = OWN_SIZE) -> float:
     """MiB that the first meta-step of a fresh process takes.
 
     Raises:
@@ -88,8 +81,8 @@ def peak(side: Side, name: str, *, tasks: int | None = None, steps: int | None =
     """
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "problem.npz"
-        write_problem(file, name, tasks=tasks, steps=steps)
-        with contender(side._replace(threads=None), python_of(side.peer)) as one:
+        write_problem(file, name, size)
+        with contender(side._replace(threads=side.threads or None), python_of(side.peer)) as one:
             one.prepare(file)
             return float(one.ask("peak")["mebibytes"])
 

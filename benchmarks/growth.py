@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from comparison import METADX, PEERS, compare, peak
 from contender import Failed, Side
 from reporting import figure, missing, timed
-from workloads import WORKLOADS
+from workloads import WORKLOADS, Size
 
 STEPS, TASKS = (1, 2, 4, 8, 16), (1, 4, 16, 64)
 RECOMPUTING = METADX._replace(name="metadx-recomputing", settings={"recompute": True})
@@ -18,32 +18,31 @@ def measure(rounds: int) -> None:
     sides = [METADX, RECOMPUTING, *PEERS[:-1]]
     words = WORKLOADS["b"].words.rpartition(", ")[0]
     for steps in STEPS:
-        _both(f"steps-{steps:02d}", f"{words}, {steps} inner steps", "b", sides, rounds, steps=steps)
+        both(
+            f"growth-steps-{steps:02d}",
+            f"{words}, {steps} inner steps",
+            "b",
+            sides,
+            rounds,
+            Size(steps=steps),
+        )
     words = WORKLOADS["a"].words.replace("32 tasks, ", "")
     for tasks in TASKS:
-        _both(f"tasks-{tasks:02d}", f"{words}, {tasks} tasks", "a", sides, rounds, tasks=tasks)
+        both(f"growth-tasks-{tasks:02d}", f"{words}, {tasks} tasks", "a", sides, rounds, Size(tasks=tasks))
 
 
-def _both(
-    id: str,
-    words: str,
-    name: str,
-    sides: Sequence[Side],
-    rounds: int,
-    *,
-    tasks: int | None = None,
-    steps: int | None = None,
-) -> None:
-    standings = compare(sides, name, rounds, tasks=tasks, steps=steps)
+def both(id: str, words: str, name: str, sides: Sequence[Side], rounds: int, size: Size) -> None:
+    """Rows for time and memory of every side."""
+    standings = compare(sides, name, rounds, size)
     for side in sides:
         standing, what = standings[side.name], f"{words}: {side.name}"
         if not standing.turns:
-            missing(f"bench-growth-{id}-time-{side.name}", what, "ms", standing.why)
+            missing(f"bench-{id}-time-{side.name}", what, "ms", standing.why)
             continue
-        timed(f"bench-growth-{id}-time-{side.name}", what, standing.turns, standing.about)
+        timed(f"bench-{id}-time-{side.name}", what, standing.turns, standing.about)
         try:
-            most = peak(side, name, tasks=tasks, steps=steps)
+            most = peak(side, name, size)
         except Failed as error:
-            missing(f"bench-growth-{id}-memory-{side.name}", what, "MiB at the peak", str(error))
+            missing(f"bench-{id}-memory-{side.name}", what, "MiB at the peak", str(error))
             continue
-        figure(f"bench-growth-{id}-memory-{side.name}", what, "MiB at the peak", most, better="lower")
+        figure(f"bench-{id}-memory-{side.name}", what, "MiB at the peak", most, better="lower")

@@ -6,7 +6,7 @@ Tasks are noise around a centre per class: time and memory do not depend on what
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -139,18 +139,32 @@ def with_weights(module: nn.Module, weights: list[Tensor]) -> nn.Module:
     return module
 
 
-def write_problem(path: Path, name: str, *, tasks: int | None = None, steps: int | None = None) -> None:
+class Size(NamedTuple):
+    """A size of a problem other than its workload's own: tasks, inner steps, support cases per class."""
+
+    tasks: int | None = None
+    steps: int | None = None
+    support: int | None = None
+
+
+OWN_SIZE = Size()
+
+
+def write_problem(path: Path, name: str, size: Size = OWN_SIZE) -> None:
     """Draws weights and tasks of a workload into a file, in double precision, the same every time."""
     workload = WORKLOADS[name]
+    workload = replace(workload, support=size.support or workload.support)
     torch.manual_seed(0)
     rng = np.random.default_rng(0)
     weights = [
         (p + 0.05 * torch.randn_like(p)).detach().double().numpy() for p in workload.network().parameters()
     ]
     arrays = {f"weight{i:02d}": weight for i, weight in enumerate(weights)}
-    for side, cases in zip(("support", "query"), _draw(rng, workload, tasks or workload.tasks), strict=True):
+    for side, cases in zip(
+        ("support", "query"), _draw(rng, workload, size.tasks or workload.tasks), strict=True
+    ):
         arrays |= {f"{side}_x": cases[0], f"{side}_y": cases[1]}
-    np.savez(path, name=name, steps=steps or workload.steps, **arrays)
+    np.savez(path, name=name, steps=size.steps or workload.steps, **arrays)
 
 
 def read_problem(path: Path, dtype: torch.dtype, settings: Mapping[str, Any] | None = None) -> Problem:

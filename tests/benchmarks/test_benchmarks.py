@@ -17,7 +17,7 @@ from comparison import ALIKE, PEERS, compare, gradients, median_interval  # noqa
 from contender import Failed, Side, contender  # noqa: E402
 from environments import installed  # noqa: E402
 from sides import metadx_engine, plain  # noqa: E402
-from workloads import WORKLOADS, read_problem, write_problem  # noqa: E402
+from workloads import WORKLOADS, Size, read_problem, write_problem  # noqa: E402
 
 LIGHT = ("a", "c1", "c5", "e")
 FUSED = ("a", "b")
@@ -33,7 +33,7 @@ def gradient(module: Any, file: Path) -> torch.Tensor:
 @pytest.mark.parametrize("name", WORKLOADS)
 def test_metadx_computes_what_a_loop_by_hand_does(name: str, tmp_path: Path) -> None:
     few = {"b": 1}.get(name, 2)
-    write_problem(tmp_path / "p.npz", name, tasks=few, steps=1 if name in "bd" else None)
+    write_problem(tmp_path / "p.npz", name, Size(tasks=few, steps=1 if name in "bd" else None))
     truth = gradient(plain, tmp_path / "p.npz")
     found = gradient(metadx_engine, tmp_path / "p.npz")
     assert (found - truth).norm() <= 1e-10 * truth.norm()
