@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextvars import copy_context
+from functools import partial
 from typing import Any
 
 import torch
@@ -43,7 +45,8 @@ class _Recomputed(Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-        ctx.flat, *leaves = inputs
+        flat, *leaves = inputs
+        ctx.flat = partial(copy_context().run, flat)  # backward may run in another thread
         ctx.save_for_backward(*leaves)
 
     @staticmethod

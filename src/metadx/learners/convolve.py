@@ -16,6 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd import Function
 
+from metadx.learners.precision import as_products
+
 _FEW = 36
 _LOOPING = {"cpu"}  # devices on which a convolution per task is faster than a grouped one
 
@@ -35,6 +37,7 @@ def convolve(
         stride, padding: of each side.
     """
     where = (tuple(stride), tuple(padding))
+    x, weight, bias = as_products(x, weight, bias)
     if weight[0].numel() <= _FEW and x.dim() == 4 and not x.requires_grad:
         out = _by_columns(x, weight, where)
     else:
@@ -228,25 +231,32 @@ def leaves_to_torch(layer: nn.Module) -> bool:
     return layer.transposed or not plain or isinstance(layer.padding, str)
 
 
+def _through(layer: nn.Conv1d | nn.Conv2d | nn.Conv3d, x: Tensor) -> Tensor:
+    if leaves_to_torch(layer):  # torch casts no convolution under vmap on a CPU
+        out: Tensor = layer._conv_forward(*as_products(x, layer.weight, layer.bias))
+        return out
+    return convolve(x, layer.weight, layer.bias, layer.stride, [int(p) for p in layer.padding])
+
+
 class Conv1d(nn.Conv1d):
     """torch's, differentiated as `convolve` is."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return convolve(x, self.weight, self.bias, self.stride, [int(p) for p in self.padding])
+        return _through(self, x)
 
 
 class Conv2d(nn.Conv2d):
     """torch's, differentiated as `convolve` is."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return convolve(x, self.weight, self.bias, self.stride, [int(p) for p in self.padding])
+        return _through(self, x)
 
 
 class Conv3d(nn.Conv3d):
     """torch's, differentiated as `convolve` is."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return convolve(x, self.weight, self.bias, self.stride, [int(p) for p in self.padding])
+        return _through(self, x)
 
 
 OWN: dict[type[nn.Module], type[nn.Module]] = {nn.Conv1d: Conv1d, nn.Conv2d: Conv2d, nn.Conv3d: Conv3d}

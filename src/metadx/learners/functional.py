@@ -17,6 +17,7 @@ from metadx.learners.norm import (
     statistics_seen,
     take_statistics,
 )
+from metadx.learners.precision import reduced
 
 Tensors = dict[str, Tensor]
 
@@ -67,9 +68,9 @@ class Functional:
 
     def __call__(self, tensors: Tensors, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """The module's output for `x`; batch statistics come from the rows where `mask` is 1."""
-        with statistics_from(mask):
+        with statistics_from(mask), reduced(x.device) as dtype:
             out: Tensor = functional_call(self._local(), {k: tensors[k] for k in self.names}, (x,))
-        return out
+        return out.float() if out.dtype == dtype else out
 
     def given(self, tensors: Tensors, reference: Reference, x: Tensor) -> Tensor:
         """The module's output for `x`, with batch statistics from `reference` alone.

@@ -15,8 +15,9 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from metadx.learners.convolve import OWN, leaves_to_torch
+from metadx.learners.convolve import OWN
 from metadx.learners.normalise import normalise, normalise_groups
+from metadx.learners.precision import in_float32
 
 Seen = dict[nn.Module, tuple[Tensor, Tensor]]
 _mask: ContextVar[Tensor | None] = ContextVar("mask", default=None)
@@ -67,6 +68,7 @@ class BatchNorm(nn.Module):
         self.weight = nn.Parameter(torch.ones(channels)) if affine else None
         self.bias = nn.Parameter(torch.zeros(channels)) if affine else None
 
+    @in_float32
     def forward(self, x: Tensor) -> Tensor:
         channels = x.shape[1]
         weight = x.new_ones(channels) if self.weight is None else self.weight
@@ -82,6 +84,7 @@ class LayerNorm(nn.LayerNorm):
     """torch's, written out, because vmap over the fused kernels gives wrong second-order gradients
     (pytorch/functorch#534)."""
 
+    @in_float32
     def forward(self, x: Tensor) -> Tensor:
         over = tuple(range(-len(self.normalized_shape), 0))
         centred = x - x.mean(over, keepdim=True)
@@ -94,6 +97,7 @@ class LayerNorm(nn.LayerNorm):
 class GroupNorm(nn.GroupNorm):
     """torch's, differentiated as `normalise_groups` is."""
 
+    @in_float32
     def forward(self, x: Tensor) -> Tensor:
         out = normalise_groups(x, self.num_groups, self.eps)
         if not self.affine:
@@ -134,6 +138,7 @@ class KeptNorm(nn.Module):
         self.register_buffer("variance", variance.detach().clone())
         self.weight, self.bias = weight, bias
 
+    @in_float32
     def forward(self, x: Tensor) -> Tensor:
         column = (1, -1) + (1,) * (x.dim() - 2)
         scale = (self.variance + self.eps).rsqrt()
@@ -176,7 +181,7 @@ def replace_layers(module: nn.Module) -> nn.Module:
             made = BatchNorm(layer.num_features, layer.affine, layer.eps)
         elif isinstance(layer, _INSTANCE):
             made = GroupNorm(layer.num_features, layer.num_features, layer.eps, layer.affine)
-        elif type(layer) in _WRITTEN_OUT and not leaves_to_torch(layer):
+        elif type(layer) in _WRITTEN_OUT:
             made = copy.copy(layer)
             made.__class__ = _WRITTEN_OUT[type(layer)]
             return cast(nn.Module, made)

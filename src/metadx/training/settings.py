@@ -35,6 +35,8 @@ class TrainingSettings(BaseModel):
             after every step. It changes no result.
         engine: "auto" chooses by device and network; "loop" and "vmap" force one.
         device: "auto" is a GPU where PyTorch finds one, else the processor; or a name such as "cpu" or "cuda:1".
+        precision: of the products and convolutions of networks in meta-training; "bfloat16" is for GPUs. Norms,
+            losses, heads that are solved for, parameters, validation and everything after training stay in float32.
         seed: of the initial weights, the tasks and everything else that is random.
     """
 
@@ -56,6 +58,7 @@ class TrainingSettings(BaseModel):
     checkpoint_every: float = Field(30.0, ge=0, allow_inf_nan=False)
     engine: Literal["auto", "loop", "vmap"] = "auto"
     device: str = "auto"
+    precision: Literal["float32", "bfloat16"] = "float32"
     seed: int = Field(0, ge=0)
 
     @field_validator("device")

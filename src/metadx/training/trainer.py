@@ -14,12 +14,13 @@ import torch
 
 from metadx.algorithms import Algorithm, Context, Engine, Way, choose_way
 from metadx.errors import Notice, UserError
-from metadx.learners import Tensors
+from metadx.learners import Tensors, networks_in
 from metadx.tasks import Task
 from metadx.training.batch import learn, refuse_idle
 from metadx.training.checkpointer import Checkpointer
 from metadx.training.feed import Feed, Tasks
 from metadx.training.memory import enough_memory
+from metadx.training.precision import precision_of
 from metadx.training.processes import ALONE, Processes
 from metadx.training.settings import TrainingSettings, device_of, rate
 from metadx.training.standing import Kept, Record, Standing
@@ -99,6 +100,7 @@ def train(
     if not algorithm.tensors and algorithm.consumes == "nothing":
         way = "loop"
     engine = Engine(algorithm, way)
+    dtype = precision_of(settings, algorithm, device)
     if algorithm.consumes == "nothing" or settings.iterations == 0:
         score = validate(engine, params, state, validation, processes)
         return _trained(algorithm, Kept(0, score, params, state), way, [])
@@ -109,7 +111,8 @@ def train(
             at.best = at.best._replace(score=validate(engine, params, state, validation, processes))
         while at.step < settings.iterations and not _out_of_patience(at, settings):
             began = clock()
-            record = _step(at, engine, feed, settings, processes)
+            with networks_in(dtype):
+                record = _step(at, engine, feed, settings, processes)
             out_of_time = _out_of_time(at.seconds + clock() - began, settings, processes)
             if at.step % settings.validate_every == 0 or at.step == settings.iterations or out_of_time:
                 record["validation"] = _validate(at, engine, validation, settings, processes)
