@@ -14,8 +14,6 @@ from metadx.training.precision import precision_of
 from training.making import dataset, network, tasks
 
 BFLOAT16 = TrainingSettings(precision="bfloat16", iterations=20, meta_batch=4, keep="last", device="cpu")
-    precision="bfloat16", iterations=20, meta_batch=4, validate_every=10, device="cpu"
-)
 CPU = torch.device("cpu")
 
 
