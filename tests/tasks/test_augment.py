@@ -9,13 +9,23 @@ from torch import Tensor
 
 from contracts.cases import make_cases
 from metadx.errors import UserError
-from metadx.tasks import AUGMENTATIONS, ConditionSource, MetaDataset, Shape, augmentation, augmentations
+from metadx.tasks import (
+    AUGMENTATIONS,
+    Augment,
+    Augments,
+    ConditionSource,
+    MetaDataset,
+    Shape,
+    Task,
+    augmentation,
+    augmentations,
+)
 from metadx.training import pooled_cases
 
 
-def pictures() -> ConditionSource:
+def pictures(side: tuple[int, int] = (8, 8)) -> ConditionSource:
     cases = make_cases([i % 2 for i in range(20)], [f"p{i}" for i in range(20)], ["a", "b"])
-    x = np.random.default_rng(0).integers(0, 256, (20, 3, 8, 8), dtype=np.uint8)
+    x = np.random.default_rng(0).integers(0, 256, (20, 3, *side), dtype=np.uint8)
     return ConditionSource(replace(cases, x=x, modality="image", features=()))
 
 
@@ -109,3 +119,49 @@ def test_support_and_query_are_changed_separately(side: str) -> None:
     untouched = pooled_cases(MetaDataset("train", [source], shape))
     x, y = (draw(np.random.default_rng(0), 4).x for draw in (pooled, untouched))
     assert torch.equal(x, y) == (side == "query")
+
+
+EVERY = ["flip", "rotate", "tilt", "crop", "intensity"]
+RAGGED = Shape(ways=2, shots=(1, 4), query=(1, 5))
+
+
+def changed_one_by_one(dataset: MetaDataset, change: Augments, rng: np.random.Generator, size: int) -> Task:
+    """The same batch by the plain way: each task is drawn, made of floats, changed, and only then stacked."""
+    mine = MetaDataset("train", dataset.sources(), dataset.shape, augment=Augments(*(own(f) for f in change)))
+    return mine.sample(rng, size)
+
+
+def own(change: Augment | None) -> Augment | None:
+    """A change of somebody's own, whose chance cannot be drawn apart."""
+    return None if change is None else lambda x, rng: change(x, rng)
+
+
+@pytest.mark.parametrize("side", [(8, 8), (6, 11)])
+@pytest.mark.parametrize("shape", [Shape(ways=2, shots=2, query=2), RAGGED], ids=["even", "ragged"])
+def test_a_batch_is_changed_together_as_its_tasks_are_one_by_one(shape: Shape, side: tuple[int, int]) -> None:
+    source = pictures(side)
+    change = augmentations(EVERY, ["tilt", "intensity"], source.input_shape)
+    assert change is not None
+    dataset = MetaDataset("train", [source], shape, augment=change)
+    a, b = np.random.default_rng(4), np.random.default_rng(4)
+    for _ in range(4):
+        together, apart = dataset.sample(a, 3), changed_one_by_one(dataset, change, b, 3)
+        for one, other in zip(together, apart, strict=True):
+            assert torch.allclose(one.x, other.x, atol=1e-6)
+            assert torch.equal(one.y, other.y)
+            assert torch.equal(one.mask, other.mask)
+            assert not one.x[one.mask == 0].any()
+    assert a.bit_generator.state == b.bit_generator.state
+
+
+def test_pictures_are_changed_on_the_device_where_they_are() -> None:
+    source = pictures()
+    change = augmentations(EVERY, EVERY, source.input_shape)
+    dataset = MetaDataset("train", [source], RAGGED, augment=change)
+    batch = dataset.draw_batch(np.random.default_rng(0), 3)
+    assert all(part.examples.x.dtype == torch.uint8 for part in batch.parts)
+    for part in batch.on("meta"):
+        assert part.x.device == torch.device("meta")
+        assert part.x.dtype == torch.float32
+    cases = pooled_cases(dataset).draw_batch(np.random.default_rng(0), 4).on("meta")
+    assert cases.x.device == torch.device("meta")

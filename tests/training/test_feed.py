@@ -9,6 +9,7 @@ from metadx.cases import Cases, Provenance
 from metadx.errors import UserError
 from metadx.tasks import ConditionSource, MetaDataset, PatientSource, Shape, SinusoidSource, Task
 from metadx.training import feed_for, pooled_cases, pooled_classes
+from metadx.training.feed import draw
 from training.making import dataset, network, separable
 
 
@@ -18,6 +19,19 @@ def test_tasks_for_what_learns_from_tasks_and_cases_for_what_learns_from_cases()
     cases = feed_for(FineTune(network(None), width=8, classes=6), dataset())(rng, 2)
     assert not isinstance(cases, Task)
     assert len(cases.x) == 2
+
+
+def test_a_split_that_samples_in_its_own_way_is_asked() -> None:
+    class Mine(MetaDataset):
+        def sample(self, rng: np.random.Generator, tasks: int, shape: Shape | None = None) -> Task:
+            return super().sample(np.random.default_rng(7), tasks, shape)
+
+    given = dataset()
+    feed = feed_for(ProtoNet(network(None)), Mine("train", given.sources(), given.shape))
+    first, second = (draw(feed, np.random.default_rng(seed), 2) for seed in (0, 1))
+    assert isinstance(first, Task)
+    assert isinstance(second, Task)
+    assert torch.equal(first.support.x, second.support.x)
 
 
 def test_pooled_labels_name_the_condition_of_the_case_over_several_sources() -> None:

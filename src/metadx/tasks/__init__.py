@@ -1,13 +1,23 @@
 """How cases become few-shot tasks."""
 
-from metadx.tasks.augment import AUGMENTATIONS, Augment, Augments, augmentation, augmentations
+from metadx.tasks.augment import (
+    AUGMENTATIONS,
+    Augment,
+    Augments,
+    Change,
+    Changes,
+    augmentation,
+    augmentations,
+)
+from metadx.tasks.batch import Batch, Part, joined
+from metadx.tasks.case_inputs import as_inputs
 from metadx.tasks.conditions import ConditionEpisode, ConditionSource
 from metadx.tasks.drawn import DrawnTasks
 from metadx.tasks.episodes import load_episodes, save_episodes
 from metadx.tasks.group_split import GroupSplit, split_by_group, split_groups
 from metadx.tasks.groups import Drawn, GroupEpisode, GroupSource, group_names
 from metadx.tasks.meta_dataset import MetaDataset, MetaSplits, Split, as_dict
-from metadx.tasks.numbered import with_inputs
+from metadx.tasks.numbered import numbered_examples, with_inputs
 from metadx.tasks.patients import PatientEpisode, PatientSource
 from metadx.tasks.permuted import PermutedEpisode, PermutedSource
 from metadx.tasks.regions import RegionEpisode, RegionSource
@@ -20,7 +30,10 @@ __all__ = [
     "AUGMENTATIONS",
     "Augment",
     "Augments",
+    "Batch",
     "CaseSource",
+    "Change",
+    "Changes",
     "ConditionEpisode",
     "ConditionSource",
     "ConditionSplit",
@@ -33,6 +46,7 @@ __all__ = [
     "GroupSplit",
     "MetaDataset",
     "MetaSplits",
+    "Part",
     "PatientEpisode",
     "PatientSource",
     "PermutedEpisode",
@@ -46,11 +60,14 @@ __all__ = [
     "Task",
     "TaskSource",
     "as_dict",
+    "as_inputs",
     "augmentation",
     "augmentations",
     "group_names",
+    "joined",
     "load_episodes",
     "make_examples",
+    "numbered_examples",
     "present",
     "save_episodes",
     "split_by_group",

@@ -75,6 +75,10 @@ class ConditionSource:
         """Transformed observations of the cases at `index`, float32."""
         return self._inputs(index)
 
+    def kept(self, index: NDArray[np.int64]) -> Tensor:
+        """What `metadx.tasks.as_inputs` makes inputs of: pixels, uint8, or the inputs themselves."""
+        return self._inputs.kept(index)
+
     def patients(self) -> frozenset[str]:
         return frozenset(self.cases.patient.tolist())
 

@@ -132,6 +132,10 @@ class GroupSource:
         """Transformed observations of the cases at `index`, float32."""
         return self._inputs(index)
 
+    def kept(self, index: NDArray[np.int64]) -> Tensor:
+        """What `metadx.tasks.as_inputs` makes inputs of: pixels, uint8, or the inputs themselves."""
+        return self._inputs.kept(index)
+
     def examples(self, index: NDArray[np.int64]) -> Examples:
         """The cases at `index` with their targets."""
         return numbered_examples(self.cases, index, self.target)._replace(x=self.inputs(index))

@@ -4,18 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple, cast
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from metadx.errors import UserError
-from metadx.tasks.augment import Augment, Augments
-from metadx.tasks.source import Episode, Shape, TaskSource, bounds, draw_shots
-from metadx.tasks.task import Task, stack
+from metadx.tasks.augment import Augment, Augments, Changes, Numbers
+from metadx.tasks.batch import Batch, Part, Pending, gathered, pending
+from metadx.tasks.case_inputs import as_inputs
+from metadx.tasks.source import CaseSource, Episode, Shape, TaskSource, bounds, draw_shots
+from metadx.tasks.task import Task
 
 Split = Literal["train", "validation", "test"]
+
+
+class _Drawn(NamedTuple):
+    """A task as it was drawn.
+
+    Args:
+        source, episode: what it was drawn from.
+        task: with case numbers in the place of inputs, or with inputs.
+        numbered_by: whose case numbers.
+        numbers: how its support and query cases are to be changed.
+    """
+
+    source: TaskSource
+    episode: Episode
+    task: Task
+    numbered_by: CaseSource | None
+    numbers: tuple[tuple[Numbers, ...], tuple[Numbers, ...]] = ((), ())
 
 
 class MetaDataset:
@@ -86,17 +106,22 @@ class MetaDataset:
         A range of shots is drawn from once for the whole batch, so that little is padded; a source that cannot
         give as many gives as many as it can.
         """
-        return stack([task for _, _, task in self._drawn(rng, tasks, shape or self.shape)])
+        batch: Task = self.draw_batch(rng, tasks, shape).on("cpu")
+        return batch
+
+    def draw_batch(self, rng: np.random.Generator, tasks: int, shape: Shape | None = None) -> Batch:
+        """What `sample` gives, to be finished on the device that learns from it."""
+        drawn = list(self._drawn(rng, tasks, shape or self.shape))
+        batch = gathered([one.task for one in drawn], [one.numbered_by for one in drawn])
+        numbers = zip(*(one.numbers for one in drawn), strict=True)
+        parts = zip(batch, self._changes() or (None, None), numbers, strict=True)
+        return Batch(tuple(Part(part, pending(change, how, part.mask)) for part, change, how in parts))
 
     def names(self, rng: np.random.Generator, tasks: int, shape: Shape | None = None) -> list[str]:
         """What `sample` draws from the same generator, in words."""
-        return [
-            _in_words(source, episode) for source, episode, _ in self._drawn(rng, tasks, shape or self.shape)
-        ]
+        return [_in_words(one.source, one.episode) for one in self._drawn(rng, tasks, shape or self.shape)]
 
-    def _drawn(
-        self, rng: np.random.Generator, tasks: int, shape: Shape
-    ) -> Iterator[tuple[TaskSource, Episode, Task]]:
+    def _drawn(self, rng: np.random.Generator, tasks: int, shape: Shape) -> Iterator[_Drawn]:
         low, _ = bounds(shape.shots)
         shots = draw_shots(rng, shape.shots)
         fixed = shape.model_copy(update={"shots": shots})
@@ -106,15 +131,37 @@ class MetaDataset:
                 source, episode = self.draw(rng, fixed)
             except UserError:
                 source, episode = self.draw(rng, fewer)
-            yield source, episode, self._augmented(source.task(episode), rng)
+            yield self._begun(source, episode, rng)
 
-    def _augmented(self, task: Task, rng: np.random.Generator) -> Task:
-        return task if self.augment is None else self.augment.changed(task, rng)
+    def _begun(self, source: TaskSource, episode: Episode, rng: np.random.Generator) -> _Drawn:
+        """A task whose changes are drawn; those of somebody's own making are made at once."""
+        changes = self._changes()
+        if changes is None and self.augment is not None:
+            return _Drawn(source, episode, self.augment.changed(source.task(episode), rng), None)
+        numbered_by = source if isinstance(source, CaseSource) else None
+        task = source.task(episode) if numbered_by is None else numbered_by.numbered(episode)
+        how = [
+            () if change is None else change.draw(rng, len(part.x))
+            for change, part in zip(changes or (None, None), task, strict=True)
+        ]
+        return _Drawn(source, episode, task, numbered_by, (how[0], how[1]))
 
-    def augmented_cases(self, x: Tensor, rng: np.random.Generator) -> Tensor:
-        """Inputs of pooled cases, changed as those of a support set are."""
+    def _changes(self) -> tuple[Changes | None, Changes | None] | None:
+        """The changes whose chance can be drawn apart; None where there is another kind, or nothing to change."""
+        if self.augment is None:
+            return None
+        support, query = self.augment
+        apart = all(one is None or isinstance(one, Changes) for one in (support, query))
+        return cast(tuple[Changes | None, Changes | None], (support, query)) if apart else None
+
+    def draw_changes(self, x: Tensor, rng: np.random.Generator) -> tuple[Tensor, Pending | None]:
+        """What pooled cases keep and how it is changed, as those of a support set are: later, or now where the
+        change is of somebody's own making."""
         change = None if self.augment is None else self.augment.support
-        return x if change is None else change(x, rng)
+        if change is None or isinstance(change, Changes):
+            ones = torch.ones(len(x))
+            return x, pending(change, [change.draw(rng, len(x))] if change else [], ones)
+        return change(as_inputs(x), rng), None
 
     def episodes(
         self, number: int, shape: Shape | None = None, seed: int = 0

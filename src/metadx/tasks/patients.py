@@ -97,6 +97,10 @@ class PatientSource:
         """Transformed observations of the cases at `index`, float32."""
         return self._inputs(index)
 
+    def kept(self, index: NDArray[np.int64]) -> Tensor:
+        """What `metadx.tasks.as_inputs` makes inputs of: pixels, uint8, or the inputs themselves."""
+        return self._inputs.kept(index)
+
     def draw(self, rng: np.random.Generator, shape: Shape) -> PatientEpisode:
         """A patient and an origin drawn at random, with up to `shots` support and `query` query cases as they come:
         how common a condition is, is part of what is known of a patient."""

@@ -11,17 +11,26 @@ from numpy.typing import NDArray
 from metadx.algorithms import Algorithm
 from metadx.errors import UserError
 from metadx.tasks import (
+    Batch,
     ConditionSource,
     Examples,
     GroupSource,
     MetaDataset,
+    Part,
     PatientSource,
     Task,
+    joined,
     make_examples,
+    numbered_examples,
 )
 
 Feed = Callable[[np.random.Generator, int], Task | Examples]
 """Draws a batch of the given size."""
+
+
+def draw(feed: Feed, rng: np.random.Generator, size: int) -> Batch | Task | Examples:
+    """What a feed gives, of which one of ours leaves the rest of the work to the device that learns from it."""
+    return feed.draw_batch(rng, size) if isinstance(feed, Tasks | Pooled) else feed(rng, size)
 
 
 class Tasks:
@@ -33,9 +42,36 @@ class Tasks:
     def __call__(self, rng: np.random.Generator, size: int) -> Task:
         return self._dataset.sample(rng, size)
 
+    def draw_batch(self, rng: np.random.Generator, size: int) -> Batch | Task:
+        """A batch to be finished on the device that learns from it; whole, where a split samples in its own way."""
+        plain = getattr(self._dataset.sample, "__func__", None) is MetaDataset.sample
+        return self._dataset.draw_batch(rng, size) if plain else self._dataset.sample(rng, size)
+
     def names(self, rng: np.random.Generator, size: int) -> list[str]:
         """What each task of the batch that the same generator gives is about."""
         return self._dataset.names(rng, size)
+
+
+class Pooled:
+    """Batches of cases of a split.
+
+    Args:
+        dataset: the split, which says how cases are changed.
+        draw: a batch of cases with what their sources keep in the place of inputs.
+    """
+
+    def __init__(self, dataset: MetaDataset, draw: Callable[[np.random.Generator, int], Examples]) -> None:
+        self._dataset, self._draw = dataset, draw
+
+    def __call__(self, rng: np.random.Generator, size: int) -> Examples:
+        batch: Examples = self.draw_batch(rng, size).on("cpu")
+        return batch
+
+    def draw_batch(self, rng: np.random.Generator, size: int) -> Batch:
+        """A batch to be finished on the device that learns from it."""
+        x, y, mask = self._draw(rng, size)
+        x, change = self._dataset.draw_changes(x, rng)
+        return Batch((Part(Examples(x, y, mask), change),))
 
 
 def feed_for(algorithm: Algorithm, dataset: MetaDataset) -> Feed:
@@ -43,7 +79,7 @@ def feed_for(algorithm: Algorithm, dataset: MetaDataset) -> Feed:
     return pooled_cases(dataset) if algorithm.consumes == "cases" else Tasks(dataset)
 
 
-def pooled_cases(dataset: MetaDataset) -> Feed:
+def pooled_cases(dataset: MetaDataset) -> Pooled:
     """Batches of cases of a split: each condition equally often, or each patient or group where those are the axis.
 
     Raises:
@@ -65,15 +101,18 @@ def pooled_cases(dataset: MetaDataset) -> Feed:
 
     def draw(rng: np.random.Generator, size: int) -> Examples:
         label = rng.integers(0, len(pools), size)
-        inputs = [pools[y][0].inputs(rng.choice(pools[y][1], 1)) for y in label]
-        x = torch.cat(inputs)
-        x = dataset.augmented_cases(x, rng)
+        number = np.array([rng.choice(pools[y][1], 1)[0] for y in label])
+        of_source: dict[ConditionSource, list[int]] = {}
+        for at, y in enumerate(label):
+            of_source.setdefault(pools[y][0], []).append(at)
+        x = joined([source.kept(number[places]) for source, places in of_source.items()])
+        x = x[torch.from_numpy(np.argsort(np.concatenate(list(of_source.values()))))]
         return make_examples(x, torch.from_numpy(label), len(pools))
 
-    return draw
+    return Pooled(dataset, draw)
 
 
-def _of_everyone(sources: Sequence[PatientSource | GroupSource], dataset: MetaDataset) -> Feed:
+def _of_everyone(sources: Sequence[PatientSource | GroupSource], dataset: MetaDataset) -> Pooled:
     """Batches to which every patient or group gives as many cases, on average; of weighted sources, within each."""
     everyone = [
         (number, source.rows(name))
@@ -97,11 +136,13 @@ def _of_everyone(sources: Sequence[PatientSource | GroupSource], dataset: MetaDa
         for at, count in zip(*np.unique(drawn, return_counts=True), strict=True):
             number, rows = everyone[at]
             chosen.setdefault(number, []).append(rng.choice(rows, count))
-        parts = [sources[number].examples(np.concatenate(rows)) for number, rows in chosen.items()]
-        x, y, mask = (torch.cat(column) for column in zip(*parts, strict=True))
-        return Examples(dataset.augmented_cases(x, rng), y, mask)
+        parts = [(sources[number], np.concatenate(rows)) for number, rows in chosen.items()]
+        x = joined([source.kept(rows) for source, rows in parts])
+        targets = [numbered_examples(source.cases, rows, source.target) for source, rows in parts]
+        _, y, mask = (torch.cat(column) for column in zip(*targets, strict=True))
+        return Examples(x, y, mask)
 
-    return draw
+    return Pooled(dataset, draw)
 
 
 def pooled_classes(dataset: MetaDataset) -> int:

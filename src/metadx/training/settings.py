@@ -34,6 +34,8 @@ class TrainingSettings(BaseModel):
         checkpoint_every: seconds between checkpoints, from which `metadx train --resume` goes on; 0 writes one
             after every step. It changes no result.
         engine: "auto" chooses by device and network; "loop" and "vmap" force one.
+        ahead: batches that a thread draws while the step on an earlier one runs, and that may wait; 0 draws each
+            when it is needed. It changes no result.
         device: "auto" is a GPU where PyTorch finds one, else the processor; or a name such as "cpu" or "cuda:1".
         precision: of the products and convolutions of networks in meta-training; "bfloat16" is for GPUs. Norms,
             losses, heads that are solved for, parameters, validation and everything after training stay in float32.
@@ -57,6 +59,7 @@ class TrainingSettings(BaseModel):
     max_seconds: float | None = Field(None, gt=0)
     checkpoint_every: float = Field(30.0, ge=0, allow_inf_nan=False)
     engine: Literal["auto", "loop", "vmap"] = "auto"
+    ahead: int = Field(0, ge=0, le=64)
     device: str = "auto"
     precision: Literal["float32", "bfloat16"] = "float32"
     seed: int = Field(0, ge=0)

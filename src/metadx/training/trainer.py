@@ -16,6 +16,7 @@ from metadx.algorithms import Algorithm, Context, Engine, Way, choose_way
 from metadx.errors import Notice, UserError
 from metadx.learners import Tensors, networks_in
 from metadx.tasks import Task
+from metadx.training.ahead import Ahead
 from metadx.training.batch import learn, refuse_idle
 from metadx.training.checkpointer import Checkpointer
 from metadx.training.feed import Feed, Tasks
@@ -106,13 +107,16 @@ def train(
         return _trained(algorithm, Kept(0, score, params, state), way, [])
     refuse_idle(processes, settings.meta_batch)
     at = _begin(settings, params, state, np.random.default_rng(task_seed))
-    with enough_memory(algorithm, settings, way):
+    with (
+        enough_memory(algorithm, settings, way),
+        Ahead(feed, settings.meta_batch, device, settings.ahead) as batches,
+    ):
         if checkpoint is None or not checkpoint.resume(at):
             at.best = at.best._replace(score=validate(engine, params, state, validation, processes))
         while at.step < settings.iterations and not _out_of_patience(at, settings):
             began = clock()
             with networks_in(dtype):
-                record = _step(at, engine, feed, settings, processes)
+                record = _step(at, engine, feed, batches, settings, processes)
             out_of_time = _out_of_time(at.seconds + clock() - began, settings, processes)
             if at.step % settings.validate_every == 0 or at.step == settings.iterations or out_of_time:
                 record["validation"] = _validate(at, engine, validation, settings, processes)
@@ -172,12 +176,17 @@ def _out_of_time(seconds: float, settings: TrainingSettings, processes: Processe
 
 
 def _step(
-    at: Standing, engine: Engine, feed: Feed, settings: TrainingSettings, processes: Processes
+    at: Standing,
+    engine: Engine,
+    feed: Feed,
+    batches: Ahead,
+    settings: TrainingSettings,
+    processes: Processes,
 ) -> Record:
     """Draws a batch and steps the parameters; gives what is known of the step."""
     params = {name: leaf.detach() for name, leaf in at.params.items()}
     drawn_from = at.rng.bit_generator.state
-    batch = feed(at.rng, settings.meta_batch)
+    batch = batches.next(at.rng)
     learned = learn(engine, params, at.state, batch, Context(at.rng, at.step, train=True), processes)
     at.state = learned.state
     lr = rate(settings, at.step)

@@ -1,0 +1,71 @@
+"""Pictures stay in bytes until a batch is finished, and become what they always were."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from contracts.cases import make_cases
+from metadx.cases import Cases, fit_transform
+from metadx.tasks import ConditionSource, MetaDataset, Shape, SinusoidSource, stack
+from metadx.training import pooled_cases
+
+SHAPE = Shape(ways=2, shots=(1, 3), query=(1, 4))
+
+
+def pictures(prefix: str = "p", seed: int = 0, dtype: type = np.uint8) -> Cases:
+    cases = make_cases([i % 3 for i in range(36)], [f"{prefix}{i}" for i in range(36)], list("abc"))
+    x = np.random.default_rng(seed).integers(0, 256, (36, 1, 5, 4)).astype(dtype)
+    return replace(cases, x=x, modality="image", features=())
+
+
+def test_bytes_become_the_very_floats_of_the_transform() -> None:
+    cases = pictures()
+    source = ConditionSource(cases)
+    every = np.arange(len(cases))
+    golden = cases.x.astype(np.float32) / np.float32(255)
+    assert source.kept(every).dtype == torch.uint8
+    assert source.inputs(every).numpy().tobytes() == golden.tobytes()
+    assert fit_transform(cases)(cases.x).tobytes() == golden.tobytes()
+
+
+@pytest.mark.parametrize("kind", ["one source", "two", "bytes and floats", "pictures and functions"])
+def test_a_batch_is_its_tasks_stacked(kind: str) -> None:
+    sources = {
+        "one source": [ConditionSource(pictures())],
+        "two": [ConditionSource(pictures()), ConditionSource(pictures("q", 1))],
+        "bytes and floats": [ConditionSource(pictures()), ConditionSource(pictures("q", 1, np.float32))],
+        "pictures and functions": [SinusoidSource(), SinusoidSource()],
+    }[kind]
+    dataset = MetaDataset("train", sources, SHAPE)
+    a, b = np.random.default_rng(2), np.random.default_rng(2)
+    for _ in range(5):
+        batch = dataset.sample(a, 4)
+        drawn = list(dataset._drawn(b, 4, SHAPE))
+        apart = stack([one.source.task(one.episode) for one in drawn])
+        for one, other in zip(batch, apart, strict=True):
+            for x, y in zip(one, other, strict=True):
+                assert x.dtype == y.dtype
+                assert torch.equal(x, y)
+    assert a.bit_generator.state == b.bit_generator.state
+
+
+def test_drawing_gives_copies() -> None:
+    cases = pictures()
+    source = ConditionSource(cases)
+    before = cases.x.copy()
+    source.kept(np.arange(4)).zero_()
+    MetaDataset("train", [source], SHAPE).draw_batch(np.random.default_rng(0), 2).on("cpu").support.x.zero_()
+    assert np.array_equal(cases.x, before)
+
+
+def test_pooled_cases_of_several_kinds_are_inputs() -> None:
+    sources = [ConditionSource(pictures()), ConditionSource(pictures("q", 1, np.float32))]
+    batch = pooled_cases(MetaDataset("train", sources, SHAPE)).draw_batch(np.random.default_rng(0), 50)
+    assert batch.parts[0].examples.x.dtype == torch.float32
+    only = pooled_cases(MetaDataset("train", sources[:1], SHAPE)).draw_batch(np.random.default_rng(0), 50)
+    assert only.parts[0].examples.x.dtype == torch.uint8
+    assert only.on("cpu").x.max() <= 1
