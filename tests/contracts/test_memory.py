@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from contracts.algorithms import ROWS, Row, start
 from contracts.examples import BATCH_NORM, LEARNERS, Learner, all_close, draw_task, ragged
+from contracts.live import Live
 from metadx.algorithms import Engine
 from metadx.algorithms.engine import Way
 from metadx.errors import UserError
@@ -20,6 +21,7 @@ RECOMPUTING = [row for row in ROWS if row.accepts("recompute") and not row.setti
 IN_PARTS = [row for row in ROWS if row.accepts("inner_microbatch") and not row.settings.get("recompute")]
 LEARNING = [learner for learner in LEARNERS if learner.name in ("mlp", "convnet-stride-batch")]
 EVERY_CASE_ALONE = [learner for learner in LEARNERS if learner.name in ("mlp-layer", "convnet-pool-group")]
+SPACIOUS = next(learner for learner in LEARNERS if learner.name == "convnet-stride-group")
 every_recomputing = pytest.mark.parametrize("row", RECOMPUTING, ids=lambda row: row.name)
 every_row = pytest.mark.parametrize("row", IN_PARTS, ids=lambda row: row.name)
 
@@ -82,3 +84,33 @@ def test_no_more_cases_than_asked_for_go_through_the_network_at_once(row: Row) -
     with torch.no_grad():
         algorithm.adapt(params, state, draw_task(np.random.default_rng(0), (3,), shots=5).support)
     assert max(seen) == 2
+
+
+def peak(row: Row, **settings: Any) -> int:
+    """Bytes that one update of a task with 30 support cases takes."""
+    algorithm = row.over(SPACIOUS, **settings)
+    params, state = start(algorithm)
+    batch = stack([draw_task(np.random.default_rng(0), SPACIOUS.shape, shots=10)])
+    with Live() as live:
+        Engine(algorithm).update(params, state, batch)
+    return live.most
+
+
+@every_recomputing
+def test_memory_hardly_grows_with_inner_steps_that_are_recomputed(row: Row) -> None:
+    few, many = (peak(row, inner_steps=steps, recompute=True) for steps in (2, 12))
+    assert many < 2 * few
+    if row.over(SPACIOUS).exact_gradient:
+        assert many < 0.2 * peak(row, inner_steps=12)
+
+
+@every_row
+def test_memory_hardly_grows_with_support_sets_in_parts(row: Row) -> None:
+    again = {"recompute": True} if row.accepts("recompute") else {}
+    assert peak(row, inner_microbatch=5, **again) < 0.7 * peak(row, **again)
+
+
+@pytest.mark.parametrize("name", ["iMAML", "Reptile"])
+def test_what_does_not_differentiate_through_inner_steps_keeps_none(name: str) -> None:
+    row = next(row for row in ROWS if row.name == name)
+    assert peak(row, inner_steps=12) < 1.1 * peak(row, inner_steps=2)

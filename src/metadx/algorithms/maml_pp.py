@@ -23,6 +23,7 @@ from metadx.algorithms.inner import (
 )
 from metadx.algorithms.losses import CROSS_ENTROPY, Loss
 from metadx.algorithms.memory import MemorySettings, check_microbatch
+from metadx.algorithms.recompute import recomputed
 from metadx.learners import Functional, Reference, Tensors
 from metadx.tasks import Examples, Task
 
@@ -123,7 +124,7 @@ class MAMLPlusPlus(Algorithm, MemorySettings):
         def objective(params: Tensors) -> tuple[Tensor, tuple[Metrics, Tensors]]:
             path = self._trajectory(params, state, item.support, context)
             weights = self._weights(context.step)
-            outputs = {step: self.predict(params, state, path[step], item.query.x) for step in weights}
+            outputs = {step: self._answer(path[step], item.query.x) for step in weights}
             values = {step: self.loss.value(output, item.query) for step, output in outputs.items()}
             weighted = torch.stack([weights[step] * value for step, value in values.items()]).sum()
             score = self.loss.score(outputs[self.inner_steps].detach(), item.query)
@@ -133,6 +134,14 @@ class MAMLPlusPlus(Algorithm, MemorySettings):
         direction, (metrics, seen) = gradient_and_aux(objective, params, differentiable=False)
         moved = {name: torch.lerp(state[name], seen[name], _MOMENTUM) for name in self.statistics}
         return direction, state | moved, metrics
+
+    def _answer(self, adapted: Adapted, x: Tensor) -> Tensor:
+        """What `predict` gives, for which nothing is kept where steps are recomputed."""
+
+        def of(adapted: Adapted, x: Tensor) -> Tensors:
+            return {"rows": self.predict({}, {}, adapted, x)}
+
+        return (recomputed(of, adapted, x) if self.recompute else of(adapted, x))["rows"]
 
     def _trajectory(
         self, params: Tensors, state: Tensors, support: Examples, context: Context
