@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import sys
 import warnings
 from pathlib import Path
@@ -14,6 +15,8 @@ from metadx.cases.hdf5_child import pictures_of
 from metadx.errors import UserError
 
 LIMIT = 1_000_000
+PATIENCE = 20
+"""Seconds after which reading one small file counts as never ending, and the process ends."""
 
 
 def read(kind: str, path: Path) -> None:
@@ -39,6 +42,7 @@ def main() -> None:
     for number in range(first, last):
         place.write_bytes(damaged(sound, np.random.default_rng([seed, number])))
         print(f"begin {number}", flush=True)
+        faulthandler.dump_traceback_later(PATIENCE, exit=True)
         try:
             read(kind, place)
         except AssertionError:
