@@ -13,6 +13,7 @@ SETTINGS = {
     "recomputed-in-parts": {"recompute": True, "inner_microbatch": 25},
     "first-order": {"first_order": True},
     "first-order-in-parts": {"first_order": True, "inner_microbatch": 25},
+    "bfloat16": {"dtype": "bfloat16"},
 }
 SIZE = Size(tasks=1, steps=8, support=50)
 

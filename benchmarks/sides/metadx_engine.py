@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from metadx.algorithms import MAML, SQUARED_ERROR, Engine, choose_way
-from metadx.learners import NamedSettings, build_learner
+from metadx.learners import NamedSettings, build_learner, networks_in
 from metadx.tasks import Task, make_examples, stack
 from metadx.tasks.task import Examples
 from sides.side import Side
@@ -14,14 +14,15 @@ from workloads import Cases, Problem, with_weights
 
 
 def side(problem: Problem) -> Side:
-    """The way that the engine chooses itself, unless the problem's settings name one.
+    """The way that the engine chooses itself, unless the problem's settings name one; in float32, unless they name
+    what networks compute in.
 
     Peers normalise each batch by its own statistics, the query set by those of the query set; so does MAML where it
     is transductive.
     """
     workload = problem.workload
     settings = dict(problem.settings)
-    way = settings.pop("way", None)
+    way, dtype = settings.pop("way", None), settings.pop("dtype", None)
     loss = {} if workload.ways else {"loss": SQUARED_ERROR}
     learner = build_learner(
         NamedSettings.model_validate(workload.learner), workload.shape, workload.outputs
@@ -41,7 +42,8 @@ def side(problem: Problem) -> Side:
     batch = _batch(problem)
 
     def backward() -> None:
-        direction, _, _ = engine.update({n: p.detach() for n, p in leaves.items()}, state, batch)
+        with networks_in(getattr(torch, dtype) if dtype else None):
+            direction, _, _ = engine.update({n: p.detach() for n, p in leaves.items()}, state, batch)
         for name, leaf in leaves.items():
             leaf.grad = direction[name]
 

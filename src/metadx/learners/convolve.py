@@ -37,9 +37,9 @@ def convolve(
         stride, padding: of each side.
     """
     where = (tuple(stride), tuple(padding))
-    x, weight, bias = as_products(x, weight, bias)
+    x, bias = as_products(x, bias)
     if weight[0].numel() <= _FEW and x.dim() == 4 and not x.requires_grad:
-        out = _by_columns(x, weight, where)
+        out = _by_columns(x, weight.to(x.dtype), where)
     else:
         out = _Convolve.apply(x.unsqueeze(0), weight.unsqueeze(0), where).squeeze(0)
     return out if bias is None else out + bias.view(-1, *(1,) * (weight.dim() - 2))
@@ -59,7 +59,7 @@ class _Convolve(Function):
 
     @staticmethod
     def forward(x: Tensor, weight: Tensor, where: Where) -> Tensor:
-        x, weight = _inner_alike(x, weight)
+        x, weight = _alike(x, weight)
         if _shared(weight):
             return by_task(_forward(x.flatten(0, 1), weight[0], where), len(x))
         if _grouped(x):
@@ -90,7 +90,7 @@ class _ToInput(Function):
 
     @staticmethod
     def forward(above: Tensor, x: Tensor, weight: Tensor, where: Where) -> Tensor:
-        above, x, weight = _inner_alike(above, x, weight)
+        above, x, weight = _alike(above, x, weight)
         if _shared(weight):
             flat = _backward(above.flatten(0, 1), x.flatten(0, 1), weight[0], where, (True, False))[0]
             return by_task(flat, len(x))
@@ -124,13 +124,14 @@ class _ToWeight(Function):
 
     @staticmethod
     def forward(above: Tensor, x: Tensor, weight: Tensor, where: Where) -> Tensor:
-        above, x, weight = _inner_alike(above, x, weight)
+        dtype = weight.dtype
+        above, x, weight = _alike(above, x, weight)
         if _grouped(x):
             wide = (_side_by_side(above), _side_by_side(x), weight.flatten(0, 1))
-            return by_task(_backward(*wide, where, (False, True), len(x))[1], len(x))
+            return by_task(_backward(*wide, where, (False, True), len(x))[1], len(x)).to(dtype)
         return torch.stack(
             [_backward(above[i], x[i], weight[i], where, (False, True))[1] for i in range(len(x))]
-        )
+        ).to(dtype)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -173,11 +174,20 @@ def _shared(weight: Tensor) -> bool:
     return weight.stride(0) == 0 or len(weight) == 1
 
 
-def _inner_alike(*tensors: Tensor) -> list[Tensor]:
-    """The tensors, all with channels innermost in memory if cases lie so: mixed layouts are many times slower."""
+def _alike(*tensors: Tensor) -> list[Tensor]:
+    """The tensors in the precision of the first one, all with channels innermost in memory if cases lie so: mixed
+    layouts are many times slower."""
+    alike = [_in_precision(t, tensors[0].dtype) for t in tensors]
     if tensors[0].dim() != 5 or not any(_channels_last(t) for t in tensors[:-1]):
-        return list(tensors)
-    return [t if _channels_last(t) else _with_channels_last(t) for t in tensors]
+        return alike
+    return [t if _channels_last(t) else _with_channels_last(t) for t in alike]
+
+
+def _in_precision(x: Tensor, dtype: torch.dtype) -> Tensor:
+    """The tensor in a precision; what all tasks share they share there too."""
+    if x.dtype == dtype:
+        return x
+    return x[:1].to(dtype).expand(x.shape) if _shared(x) else x.to(dtype)
 
 
 def _channels_last(x: Tensor) -> bool:
