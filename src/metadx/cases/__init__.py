@@ -27,6 +27,8 @@ from metadx.cases.preprocess import (
 )
 from metadx.cases.scan_folders import read_scan_folders
 from metadx.cases.scans import Scans, read_scans
+from metadx.cases.store import through_store
+from metadx.cases.stored import Room, Stored, in_memory
 from metadx.cases.tables import read_table
 from metadx.cases.thyroid import diagnosis, letters, read_thyroid
 from metadx.cases.units import OddUnit, odd_units
@@ -54,7 +56,9 @@ __all__ = [
     "Pixels",
     "Provenance",
     "Reading",
+    "Room",
     "Scans",
+    "Stored",
     "TableTransform",
     "Transform",
     "Whitened",
@@ -68,6 +72,7 @@ __all__ = [
     "fit_transform",
     "fit_whitening",
     "get",
+    "in_memory",
     "inputs_from_parts",
     "inputs_of",
     "inputs_to_parts",
@@ -90,5 +95,6 @@ __all__ = [
     "read_values",
     "rotations",
     "storable",
+    "through_store",
     "unrotated",
 ]

@@ -10,7 +10,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from metadx.cases.stored import Stored
 from metadx.errors import UserError
+
+_CHUNK = 1 << 26  # bytes
 
 Modality = Literal["table", "image", "signal", "genomics"]
 
@@ -38,7 +41,7 @@ class Cases:
 
     Args:
         x: observations, shape (cases, ...). Tables are float with NaN where a value is missing; images are
-            uint8, (cases, channels, height, width), 0 to 255.
+            uint8, (cases, channels, height, width), 0 to 255, in memory or `Stored` on disk.
         y: index into `classes`, shape (cases,); or the target itself, float, where `classes` is empty.
         patient: whose case it is, shape (cases,), text.
         classes: the name of each condition; empty for regression.
@@ -120,9 +123,11 @@ class Cases:
     def select(self, index: ArrayLike) -> Cases:
         """The cases at `index` (integers or a mask), with the same classes."""
         at = np.asarray(index)
+        every: Any = self.x
+        x: Any = every.select(at) if isinstance(every, Stored) else every[at]
         return replace(
             self,
-            x=self.x[at],
+            x=x,
             y=self.y[at],
             patient=self.patient[at],
             site=None if self.site is None else self.site[at],
@@ -156,7 +161,9 @@ class Cases:
         """A short digest of labels, patients and observations: two equal ones are the same cases."""
         digest = hashlib.sha256()
         for part in (self.y, self.patient.astype(str), self.x):
-            digest.update(np.ascontiguousarray(part).tobytes())
+            step = max(1, _CHUNK // max(1, part[:1].nbytes))
+            for start in range(0, len(part), step):
+                digest.update(np.ascontiguousarray(part[start : start + step]).tobytes())
         digest.update("\x1f".join(self.classes).encode())
         return digest.hexdigest()[:16]
 

@@ -27,6 +27,7 @@ from metadx.cases.signals import (
     read_icu,
     read_ucr,
 )
+from metadx.cases.stored import Room, in_memory
 from metadx.cases.tables import read_table
 from metadx.errors import UserError
 
@@ -44,6 +45,7 @@ class Reading:
         task: which task of a MedIMeta folder.
         label: which label, where a case has several.
         scans: what of NIfTI files and DICOM series becomes cases; None reads DICOM files as pictures.
+        room: makes the array that pictures of class folders and manifests are read into.
     """
 
     patients: str | None = None
@@ -54,6 +56,7 @@ class Reading:
     task: str | None = None
     label: str | None = None
     scans: Scans | None = field(default=None)
+    room: Room = field(default=in_memory)
 
 
 def read_files(path: str | Path, how: Reading | None = None) -> Cases:
@@ -76,7 +79,13 @@ def read_files(path: str | Path, how: Reading | None = None) -> Cases:
     _refuse(place, how, "task", "tasks are of MedIMeta folders")
     _refuse(place, how, "label", "a CSV has one column 'label'")
     return read_table(
-        place, patients=how.patients, size=how.size, channels=how.channels, bits=how.bits, scans=how.scans
+        place,
+        patients=how.patients,
+        size=how.size,
+        channels=how.channels,
+        bits=how.bits,
+        scans=how.scans,
+        room=how.room,
     )
 
 
@@ -109,7 +118,7 @@ def _folder(place: Path, how: Reading) -> Cases:
     if how.scans is not None or holds_nifti(place):
         return read_scan_folders(place, how.scans, size=how.size, channels=how.channels, **told)
     flat = None if how.size is None else sides(how.size)
-    return read_folders(place, size=flat, channels=how.channels, bits=how.bits, **told)
+    return read_folders(place, size=flat, channels=how.channels, bits=how.bits, room=how.room, **told)
 
 
 def _archive(place: Path, how: Reading) -> Cases:

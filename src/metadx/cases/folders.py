@@ -14,6 +14,7 @@ from metadx.cases.kinds import is_picture, read_as_dicom
 from metadx.cases.labels import number_classes
 from metadx.cases.patients import VOUCHED, from_pattern, vouched
 from metadx.cases.pictures import Size, describe_reading, read_pictures
+from metadx.cases.stored import Room, in_memory
 from metadx.errors import UserError
 
 SPLIT_NAMES = ("train", "training", "val", "valid", "validation", "test", "testing")
@@ -27,6 +28,7 @@ def read_folders(
     size: Size | None = None,
     channels: int | None = None,
     bits: int | None = None,
+    room: Room = in_memory,
 ) -> Cases:
     """Cases from a folder with one folder of pictures per condition, named after it.
 
@@ -41,6 +43,7 @@ def read_folders(
         patients: `EVERY_CASE_ITS_OWN_PATIENT`, for pictures whose names and headers carry no patient id.
         patient_pattern: a regular expression whose group 1 is the patient id in a file's name.
         size, channels, bits: as in `read_picture`.
+        room: as in `read_pictures`.
 
     Raises:
         UserError: no class folders, an empty or nested one, one class only, no patient ids, or a picture that
@@ -62,11 +65,11 @@ def read_folders(
         mend = "Give a patient pattern, such as '^(p[0-9]+)_', that finds the patient in a file's name"
         patient = vouched(patients, len(found), str(root), otherwise=mend)
         notes += (VOUCHED,)
-    x = read_pictures([file for _, file in found], size=size, channels=channels, bits=bits)
+    x = read_pictures([file for _, file in found], size=size, channels=channels, bits=bits, room=room)
     digest = hashlib.sha256()
     for folder, file in found:
         digest.update(f"{folder.name}/{file.relative_to(folder).as_posix()}\0".encode())
-    digest.update(x.tobytes())
+    digest.update(x.data)
     return Cases(
         x=x,
         y=labels,

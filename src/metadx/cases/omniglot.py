@@ -131,6 +131,9 @@ def rotations(cases: Cases) -> Cases:
         patient=np.tile(cases.patient, 4),
         site=None if cases.site is None else np.tile(cases.site, 4),
         time=None if cases.time is None else np.tile(cases.time, 4),
+        name=None if cases.name is None else np.tile(cases.name, 4),
+        group=None if cases.group is None else np.tile(cases.group, 4),
+        details={name: np.tile(column, 4) for name, column in cases.details.items()},
         classes=tuple(names),
         provenance=replace(cases.provenance, preprocessing=done),
     )

@@ -12,6 +12,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.TiffImagePlugin import TiffImageFile
 
 from metadx.cases.kinds import read_as_dicom
+from metadx.cases.stored import Room, in_memory
 from metadx.cases.tiff import check_whole
 from metadx.errors import UserError
 
@@ -50,25 +51,31 @@ def read_picture(
 
 
 def read_pictures(
-    paths: Sequence[Path], *, size: Size | None = None, channels: int | None = None, bits: int | None = None
+    paths: Sequence[Path],
+    *,
+    size: Size | None = None,
+    channels: int | None = None,
+    bits: int | None = None,
+    room: Room = in_memory,
 ) -> NDArray[np.uint8]:
     """Pictures of one size and mode as uint8, shape (pictures, channels, height, width).
 
     Args:
         paths: the files, at least one.
         size, channels, bits: as in `read_picture`.
+        room: makes the array that they are read into.
 
     Raises:
         UserError: as `read_picture`; two pictures differ in size or mode; the set does not fit into memory;
             or 16-bit pictures leave so many high bits unused that little contrast would remain.
     """
     first = read_picture(paths[0], size=size, channels=channels, bits=bits)
-    if first.nbytes * len(paths) > MAX_SET_BYTES:
+    if room is in_memory and first.nbytes * len(paths) > MAX_SET_BYTES:
         raise UserError(
             f"{len(paths)} pictures of {_describe(first)} like {paths[0].name} take "
             f"{first.nbytes * len(paths) / 1024**3:.0f} GiB. Make them smaller with size=."
         )
-    pictures = np.empty((len(paths), *first.shape), dtype=np.uint8)
+    pictures = room((len(paths), *first.shape))
     brightest, wide = 0, None
     for at, path in enumerate(paths):
         values = _decode(path)

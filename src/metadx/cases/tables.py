@@ -21,6 +21,7 @@ from metadx.cases.patients import VOUCHED, vouched
 from metadx.cases.pictures import AnySize, describe_reading, read_pictures, sides
 from metadx.cases.scan import scan_text
 from metadx.cases.scans import Scans, is_nifti, read_scans, scan_of
+from metadx.cases.stored import Room, in_memory
 from metadx.errors import UserError
 
 ROLES = ("label", "target", "patient", "site", "time", "path")
@@ -37,6 +38,7 @@ def read_table(
     channels: int | None = None,
     bits: int | None = None,
     scans: Scans | None = None,
+    room: Room = in_memory,
 ) -> Cases:
     """Cases from a CSV with columns `label` and `patient`, perhaps `site` and `time`, and features or `path`.
 
@@ -50,6 +52,7 @@ def read_table(
         patients: `EVERY_CASE_ITS_OWN_PATIENT`, for data without a column `patient`.
         size, channels, bits: for pictures, as in `read_picture`; for scans as in `read_scans`.
         scans: what of scans becomes cases; given, DICOM files are read as scans too.
+        room: as in `read_pictures`.
 
     Raises:
         UserError: the file, its columns, a label, a patient, a value or a picture cannot be used; one class.
@@ -58,7 +61,7 @@ def read_table(
     columns = parse_table(file)
     label, classes = _outcome(columns, file)
     features: tuple[str, ...] = ()
-    shown = _shown(columns, file, size, channels, bits, scans) if "path" in columns else None
+    shown = _shown(columns, file, size, channels, bits, scans, room) if "path" in columns else None
     told = Told() if shown is None else shown.told
     of = np.arange(len(label)) if shown is None else shown.of
     columns = {role: cells[of] for role, cells in columns.items()}
@@ -113,12 +116,13 @@ def _shown(
     channels: int | None,
     bits: int | None,
     scans: Scans | None,
+    room: Room,
 ) -> _Shown:
     """The pictures of the rows; or their scans, if any is one or the caller says so."""
     paths = _pictures(columns, file)
     if scans is None and not any(is_nifti(path) or path.is_dir() for path in paths):
         flat = None if size is None else sides(size)
-        x = read_pictures(paths, size=flat, channels=channels, bits=bits)
+        x = read_pictures(paths, size=flat, channels=channels, bits=bits, room=room)
         every = np.arange(len(paths))
         return _Shown(
             x, told_by_headers(paths), every, ("",) * len(paths), describe_reading(flat, channels, bits)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,13 +18,19 @@ from metadx.cases import (
     Inputs,
     PictureTransform,
     Reading,
+    Room,
     Scans,
     Transform,
+    entries,
+    entry,
+    find,
     fit_transform,
     fit_whitening,
+    in_memory,
     load,
     read_files,
     rotations,
+    through_store,
 )
 from metadx.cases.own import Asked, Own, Pictures, read_own
 from metadx.cases.signals import read_series, read_visits
@@ -70,12 +78,31 @@ class Problem:
 
 
 def read_cases(data: DataSettings) -> Cases:
-    """The cases a recipe names."""
-    cases = _read(data)
+    """The cases a recipe names; their pictures on disk where it names a store."""
+    place = None if data.store is None else _place(data)
+    if data.store is None or place is None:
+        return _turned(data, in_memory)
+    told = data.model_dump(mode="json", exclude={"store", "split", "augment", "backbone", "whiten"})
+    return through_store(
+        data.store, place, json.dumps(told, sort_keys=True), lambda room: _turned(data, room)
+    )
+
+
+def _place(data: DataSettings) -> Path | None:
+    """Where the cases lie; None where they are not here, which their reader says better."""
+    own = data.csv or data.folder or data.own
+    if own is not None or data.name is None or data.name not in entries():
+        return own
+    holding = find(entry(data.name))
+    return None if holding is None or (holding.doubt and not data.allow_unverified) else holding.path
+
+
+def _turned(data: DataSettings, room: Room) -> Cases:
+    cases = _read(data, room)
     return rotations(cases) if data.rotations else cases
 
 
-def _read(data: DataSettings) -> Cases:
+def _read(data: DataSettings, room: Room) -> Cases:
     if data.own is not None:
         return read_whatever(data).cases
     own = data.csv or data.folder
@@ -99,6 +126,7 @@ def _read(data: DataSettings) -> Cases:
             task=data.task,
             label=data.label,
             scans=scans_of(data),
+            room=room,
         )
         return read_files(own, how)
     assert data.name is not None
@@ -177,7 +205,7 @@ def together(parts: Sequence[Cases]) -> Cases:
     """All meta-training cases as one, for what is fitted on them."""
     first = parts[0]
     return Cases(
-        x=np.concatenate([c.x for c in parts]),
+        x=first.x if len(parts) == 1 else np.concatenate([c.x for c in parts]),
         y=np.concatenate([c.y for c in parts]),
         patient=np.concatenate([c.patient.astype(str) for c in parts]),
         classes=first.classes,

@@ -177,6 +177,8 @@ class DataSettings(_Part):
         rotations: pictures turned by 90, 180 and 270 degrees are further conditions, as is usual for Omniglot.
         augment: how pictures are changed at random in meta-training: a list of flip, rotate, tilt, crop, intensity,
             or one for support and one for query; see `metadx.tasks.AUGMENTATIONS`.
+        store: a folder that keeps pictures on disk once they were read, for sets larger than memory; later runs
+            take them from there, as long as the source is as it was.
         allow_unverified: accept a copy whose checksum is not the official one.
         split: how conditions are dealt out.
     """
@@ -204,6 +206,7 @@ class DataSettings(_Part):
     whiten: float | None = Field(None, ge=0, allow_inf_nan=False)
     rotations: bool = False
     augment: Augmented = ()
+    store: Path | None = None
     allow_unverified: bool = False
     split: SplitSettings = SplitSettings()
 

@@ -35,7 +35,7 @@ def read_recipe(path: Path) -> Recipe:
     recipe = parse_recipe(content, str(path))
     here = path.resolve().parent
     found: dict[str, Any] = {
-        k: here / v for k in ("csv", "folder", "own") if (v := getattr(recipe.data, k)) is not None
+        k: here / v for k in ("csv", "folder", "own", "store") if (v := getattr(recipe.data, k)) is not None
     }
     if recipe.data.sets is not None:
         found["sets"] = recipe.data.sets.beside(here)
