@@ -36,10 +36,10 @@ def main() -> None:
     for part in asked.parts or PARTS:
         if part == "speed":
             speed.measure(asked.workloads.split(","), asked.rounds, asked.way)
-        elif part in ("growth", "memory", "evaluation"):
-            {"growth": growth, "memory": memory, "evaluation": evaluation}[part].measure(
-                max(3, asked.rounds // 2)
-            )
+        elif part == "memory":
+            memory.measure()
+        elif part in ("growth", "evaluation"):
+            {"growth": growth, "evaluation": evaluation}[part].measure(max(3, asked.rounds // 2))
         else:
             {"latency": latency, "floor": floor}[part].measure(asked.rounds)
 

@@ -18,7 +18,7 @@ def measure(rounds: int) -> None:
     sides = [METADX, RECOMPUTING, *PEERS[:-1]]
     words = WORKLOADS["b"].words.rpartition(", ")[0]
     for steps in STEPS:
-        both(
+        _both(
             f"growth-steps-{steps:02d}",
             f"{words}, {steps} inner steps",
             "b",
@@ -28,11 +28,10 @@ def measure(rounds: int) -> None:
         )
     words = WORKLOADS["a"].words.replace("32 tasks, ", "")
     for tasks in TASKS:
-        both(f"growth-tasks-{tasks:02d}", f"{words}, {tasks} tasks", "a", sides, rounds, Size(tasks=tasks))
+        _both(f"growth-tasks-{tasks:02d}", f"{words}, {tasks} tasks", "a", sides, rounds, Size(tasks=tasks))
 
 
-def both(id: str, words: str, name: str, sides: Sequence[Side], rounds: int, size: Size) -> None:
-    """Rows for time and memory of every side."""
+def _both(id: str, words: str, name: str, sides: Sequence[Side], rounds: int, size: Size) -> None:
     standings = compare(sides, name, rounds, size)
     for side in sides:
         standing, what = standings[side.name], f"{words}: {side.name}"
@@ -40,9 +39,14 @@ def both(id: str, words: str, name: str, sides: Sequence[Side], rounds: int, siz
             missing(f"bench-{id}-time-{side.name}", what, "ms", standing.why)
             continue
         timed(f"bench-{id}-time-{side.name}", what, standing.turns, standing.about)
-        try:
-            most = peak(side, name, size)
-        except Failed as error:
-            missing(f"bench-{id}-memory-{side.name}", what, "MiB at the peak", str(error))
-            continue
-        figure(f"bench-{id}-memory-{side.name}", what, "MiB at the peak", most, better="lower")
+        most(f"bench-{id}-memory-{side.name}", what, side, name, size)
+
+
+def most(id: str, what: str, side: Side, name: str, size: Size) -> None:
+    """A row of the memory that a side takes."""
+    try:
+        found = peak(side, name, size)
+    except Failed as error:
+        missing(id, what, "MiB at the peak", str(error))
+    else:
+        figure(id, what, "MiB at the peak", found, better="lower")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from comparison import METADX
-from growth import both
+from growth import most
 from workloads import WORKLOADS, Size
 
 SETTINGS = {
@@ -18,9 +18,10 @@ SETTINGS = {
 SIZE = Size(tasks=1, steps=8, support=50)
 
 
-def measure(rounds: int) -> None:
-    """Rows for each way of keeping less."""
+def measure() -> None:
+    """A row for each way of keeping less."""
     words = WORKLOADS["d"].words.partition(", 50 beats")[0]
     words += ", 250 beats in the support set, 50 queries, 1 patient, 8 steps"
-    sides = [METADX._replace(name=name, settings=settings, threads=1) for name, settings in SETTINGS.items()]
-    both("memory", words, "d", sides, rounds, SIZE)
+    for name, settings in SETTINGS.items():
+        side = METADX._replace(settings=settings, threads=1)
+        most(f"bench-memory-{name}", f"{words}: {name.replace('-', ' ')}", side, "d", SIZE)
