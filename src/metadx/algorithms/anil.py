@@ -12,7 +12,16 @@ from torch import Tensor, nn
 from metadx.algorithms.algorithm import Algorithm, Update, query_gradient
 from metadx.algorithms.checks import at_least, positive
 from metadx.algorithms.context import EVALUATING, Context
-from metadx.algorithms.inner import Adapted, descend, predict_adapted, steps_now
+from metadx.algorithms.inner import (
+    Adapted,
+    Forward,
+    gradient_descent,
+    predict_adapted,
+    reference_of,
+    steps_now,
+    support_gradient,
+    through,
+)
 from metadx.algorithms.losses import CROSS_ENTROPY, Loss
 from metadx.algorithms.memory import MemorySettings, check_microbatch
 from metadx.errors import UserError
@@ -77,8 +86,37 @@ class ANIL(Algorithm, MemorySettings):
     ) -> Adapted:
         body = {name: value for name, value in params.items() if name not in self.head_names}
         head = {name: value for name, value in params.items() if name in self.head_names}
+        forward, seen = self._shortest(state | params, support)
+
+        def slope(fast: Tensors) -> Tensors:
+            return support_gradient(forward, self.loss, state | body, fast, seen, self)
+
         steps = steps_now(context, self.inner_steps, self.eval_steps)
-        return descend(self.net, self.loss, state | body, head, support, self.inner_lr, steps, context, self)
+        fast = gradient_descent(slope, head, self.inner_lr, steps)
+        return Adapted(state | body | fast, reference_of(support, context.query), support)
+
+    def _shortest(self, tensors: Tensors, support: Examples) -> tuple[Forward, Examples]:
+        """The way that inner steps go: through the last layer alone, from what comes before it, which they do not
+        change; or through the whole network."""
+        whole = through(self.net), support
+        if self._last is None or self.recompute or self.inner_microbatch is not None:
+            return whole  # what comes before the last layer would be kept, of all cases
+        layer, last = self._last
+        before = self.net.before(layer, tensors, support.x, support.mask)
+        if before is None:
+            return whole
+
+        def forward(tensors: Tensors, cases: Examples) -> Tensor:
+            return last({name: tensors[f"{layer}.{name}"] for name in last.names}, cases.x, cases.mask)
+
+        return forward, support._replace(x=before)
+
+    @cached_property
+    def _last(self) -> tuple[str, Functional] | None:
+        """The name of the layer that adapts, and it alone; None where there are several."""
+        layers = {name.rpartition(".")[0] for name in self.head_names}
+        layer = layers.pop()
+        return (layer, self.net.layer(layer)) if layer and not layers else None
 
     def predict(self, params: Tensors, state: Tensors, adapted: Adapted, x: Tensor) -> Tensor:
         return predict_adapted(self.net, self.loss, adapted, x)

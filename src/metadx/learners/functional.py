@@ -72,6 +72,26 @@ class Functional:
             out: Tensor = functional_call(self._local(), {k: tensors[k] for k in self.names}, (x,))
         return out.float() if out.dtype == dtype else out
 
+    def before(self, layer: str, tensors: Tensors, x: Tensor, mask: Tensor | None = None) -> Tensor | None:
+        """What goes into a layer, if what comes out of it is what the module gives; None if there is more to it."""
+        seen: list[tuple[tuple[Tensor, ...], Tensor]] = []
+        hook = (
+            self._local()
+            .get_submodule(layer)
+            .register_forward_hook(lambda _, given, out: seen.append((given, out)))
+        )
+        try:
+            out = self(tensors, x, mask)
+        finally:
+            hook.remove()
+        if len(seen) != 1 or len(seen[0][0]) != 1 or seen[0][1] is not out:
+            return None
+        return seen[0][0][0]
+
+    def layer(self, name: str) -> Functional:
+        """One of the module's layers alone."""
+        return Functional(self._module.get_submodule(name))
+
     def given(self, tensors: Tensors, reference: Reference, x: Tensor) -> Tensor:
         """The module's output for `x`, with batch statistics from `reference` alone.
 
