@@ -1,5 +1,5 @@
 """Measures metadx against its peers: `python benchmarks/bench.py [speed] [growth] [memory] [evaluation] [latency]
-[floor]`.
+[sampling] [floor]`.
 
 Each peer is installed in an environment of its own under ~/.cache/metadx/bench, or METADX_BENCH. One that cannot be
 installed is said so in its rows, and the rest goes on. Close other programs first: rows tell the spread.
@@ -14,10 +14,11 @@ import floor
 import growth
 import latency
 import memory
+import sampling
 import speed
 from workloads import WORKLOADS
 
-PARTS = ("speed", "growth", "memory", "evaluation", "latency", "floor")
+PARTS = ("speed", "growth", "memory", "evaluation", "latency", "sampling", "floor")
 
 
 def main() -> None:
@@ -41,7 +42,7 @@ def main() -> None:
         elif part in ("growth", "evaluation"):
             {"growth": growth, "evaluation": evaluation}[part].measure(max(3, asked.rounds // 2))
         else:
-            {"latency": latency, "floor": floor}[part].measure(asked.rounds)
+            {"latency": latency, "sampling": sampling, "floor": floor}[part].measure(asked.rounds)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,7 @@
-"""How long a user waits: adapting to labelled cases and predicting one patient; and how fast episodes are drawn."""
+"""How long a user waits: adapting to labelled cases and predicting one patient."""
 
 from __future__ import annotations
 
-import os
 import tempfile
 import time
 from collections.abc import Callable
@@ -11,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-import herlev
 from metadx.algorithms import Dimensions, Engine, build_algorithm, choose_way
 from metadx.diagnosis import Diagnoser
 from metadx.learners import NamedSettings
@@ -19,18 +17,17 @@ from metadx.studies import build_problem, train_recipe
 from metadx.studies.demo import demo_recipe
 from metadx.studies.diagnosing import model_of
 from metadx.tasks import ConditionSource, Shape, Task, make_examples
-from reporting import figure, missing
+from reporting import figure
 
 TIMES = {"demo": 400, "images": 60}
 MOST = {"demo": 50, "stride": 400, "pool": 900}  # ms
 
 
 def measure(rounds: int) -> None:
-    """Rows of latency and of sampling; `rounds` plays no part."""
+    """Rows of latency; `rounds` plays no part."""
     _demo()
     for downsample in ("stride", "pool"):
         _image(downsample)
-    _sampling()
 
 
 def _demo() -> None:
@@ -81,27 +78,6 @@ def _rows(name: str, words: str, seconds: list[float]) -> None:
             better="lower",
             target=MOST[name] if percent == 99 else None,
         )
-
-
-def _sampling() -> None:
-    """Batches of 16 tasks, as training draws them."""
-    shape, rng = Shape(ways=5, shots=5, query=15), np.random.default_rng(0)
-    thyroid = build_problem(demo_recipe(0)).splits.test
-    _rate("thyroid", lambda: thyroid.sample(rng, 16, shape.model_copy(update={"query": 5})))
-    if os.environ.get("METADX_DATA"):
-        cells = herlev.source()
-        _rate("herlev", lambda: [cells.task(cells.draw(rng, shape)) for _ in range(16)])
-    else:
-        missing(
-            "bench-sampling-herlev", "Herlev", "episodes per second", "METADX_DATA does not say where it is"
-        )
-
-
-def _rate(name: str, draw: Callable[[], object], repeats: int = 30) -> None:
-    draw()
-    seconds = _seconds(lambda: [draw() for _ in range(repeats)])
-    words = f"{name}: 5-way 5-shot episodes drawn, in batches of 16"
-    figure(f"bench-sampling-{name}", words, "episodes per second", 16 * repeats / seconds, n=16 * repeats)
 
 
 def _seconds(function: Callable[[], object]) -> float:

@@ -24,6 +24,13 @@ def timed(id: str, what: str, turns: Sequence[float], about: str = "", **rest: A
     _write(row)
 
 
+def rates(id: str, what: str, turns: Sequence[float], number: int, about: str = "") -> None:
+    """A row of episodes per second: the median over turns, each the seconds that so many episodes took."""
+    found = median_interval([number / seconds for seconds in turns])
+    words = f"{what} ({about})" if about else what
+    _write(interval_row(id, words, "episodes per second", found, COMMAND))
+
+
 def figure(id: str, what: str, metric: str, value: float, n: int = 1, **rest: Any) -> None:
     """A row of one number."""
     _write(Row(id=id, what=what, metric=metric, value=value, n=n, command=COMMAND, **rest))

@@ -6,6 +6,8 @@
 {"do": "gradient", "file": ...}     writes the meta-gradient
 {"do": "load", "file": ...}         reads episodes
 {"do": "evaluate"}                  seconds that they take, and accuracy
+{"do": "fill", "file": ...}         reads pictures
+{"do": "draw", "number": 640}       seconds that drawing so many episodes takes, and their cases
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ import torch
 from sides.side import Side, meta_step
 from workloads import read_problem
 
+_DRAWN = 64  # episodes
 _STATUS, _FORGET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
@@ -39,6 +42,7 @@ class Worker:
         self._side: Side
         self._step: Callable[[], None]
         self._evaluation: Callable[[], float]
+        self._drawing: Callable[[int], int]
 
     def hello(self) -> dict[str, Any]:
         """Which release this is."""
@@ -63,7 +67,7 @@ class Worker:
         self._side = self._module.side(problem)
         self._step = meta_step(self._side)
         if threads is not None:
-            torch.set_num_threads(threads or self._faster())
+            torch.set_num_threads(threads or self._faster(self._step))
         return {"threads": torch.get_num_threads(), "about": self._side.about}
 
     def time(self, steps: int) -> dict[str, Any]:
@@ -96,17 +100,29 @@ class Worker:
         accuracy = self._evaluation()
         return {"seconds": time.perf_counter() - began, "accuracy": accuracy}
 
-    def _faster(self) -> int:
+    def fill(self, file: str) -> dict[str, Any]:
+        """Reads pictures; drawing uses one thread or all, whichever is faster."""
+        self._drawing = self._module.drawing(Path(file))
+        torch.set_num_threads(self._faster(lambda: self._drawing(_DRAWN)))
+        return {"threads": torch.get_num_threads()}
+
+    def draw(self, number: int) -> dict[str, Any]:
+        """Draws episodes."""
+        began = time.perf_counter()
+        cases = self._drawing(number)
+        return {"seconds": time.perf_counter() - began, "cases": cases}
+
+    def _faster(self, function: Callable[[], Any]) -> int:
         everything = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         taken = {}
         for threads in {1, everything}:
             torch.set_num_threads(threads)
-            self._step()
-            taken[threads] = min(_seconds(self._step) for _ in range(2))
+            function()
+            taken[threads] = min(_seconds(function) for _ in range(2))
         return min(taken, key=lambda threads: taken[threads])
 
 
-def _seconds(function: Callable[[], None]) -> float:
+def _seconds(function: Callable[[], Any]) -> float:
     began = time.perf_counter()
     function()
     return time.perf_counter() - began

@@ -15,8 +15,9 @@ sys.path.insert(0, str(ROOT / "benchmarks"))
 
 from comparison import ALIKE, PEERS, compare, gradients, median_interval  # noqa: E402
 from contender import Failed, Side, contender  # noqa: E402
-from environments import installed  # noqa: E402
-from sides import metadx_engine, plain  # noqa: E402
+from drawing import SHAPE, TOGETHER, write_pictures  # noqa: E402
+from environments import installed, python_of  # noqa: E402
+from sides import metadx_engine, metadx_sampling, plain  # noqa: E402
 from workloads import WORKLOADS, Size, read_problem, write_problem  # noqa: E402
 
 LIGHT = ("a", "c1", "c5", "e")
@@ -70,3 +71,22 @@ def test_where_a_side_cannot_run_the_others_go_on() -> None:
 def test_the_median_of_few_values_has_their_range_for_an_interval() -> None:
     assert median_interval([3.0, 1.0, 2.0, 6.0, 4.0, 5.0]) == (3.5, 1.0, 6.0, 6)
     assert median_interval(list(np.arange(1.0, 21.0))) == (10.5, 6.0, 15.0, 20)
+
+
+def test_episodes_hold_what_was_asked_for(tmp_path: Path) -> None:
+    ways, shots, query = SHAPE
+    write_pictures(tmp_path / "pictures.npz", classes=12)
+    draw = metadx_sampling.drawing(tmp_path / "pictures.npz")
+    assert draw(2 * TOGETHER) == 2 * TOGETHER * ways * (shots + query)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("peer", ["learn2learn", "easyfsl"])
+def test_peers_draw_as_many_cases(peer: str, tmp_path: Path) -> None:
+    if not installed(peer):
+        pytest.skip(f"{peer} is not installed; `make bench` installs it")
+    ways, shots, query = SHAPE
+    write_pictures(tmp_path / "pictures.npz", classes=12)
+    with contender(Side(peer, f"{peer}_sampling", peer), python_of(peer)) as one:
+        one.ask("fill", file=str(tmp_path / "pictures.npz"))
+        assert one.ask("draw", number=3)["cases"] == 3 * ways * (shots + query)

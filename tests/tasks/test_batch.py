@@ -10,7 +10,7 @@ import torch
 
 from contracts.cases import make_cases
 from metadx.cases import Cases, fit_transform
-from metadx.tasks import ConditionSource, MetaDataset, Shape, SinusoidSource, stack
+from metadx.tasks import ConditionSource, MetaDataset, Shape, SinusoidSource, augmentations, stack
 from metadx.training import pooled_cases
 
 SHAPE = Shape(ways=2, shots=(1, 3), query=(1, 4))
@@ -69,3 +69,19 @@ def test_pooled_cases_of_several_kinds_are_inputs() -> None:
     only = pooled_cases(MetaDataset("train", sources[:1], SHAPE)).draw_batch(np.random.default_rng(0), 50)
     assert only.parts[0].examples.x.dtype == torch.uint8
     assert only.on("cpu").x.max() <= 1
+
+
+def test_a_pinned_batch_is_the_same_and_pinned_throughout(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = ConditionSource(pictures())
+    change = augmentations(["flip", "intensity"], [], source.input_shape)
+    batch = MetaDataset("train", [source], SHAPE, augment=change).draw_batch(np.random.default_rng(0), 2)
+    pinned: list[torch.Tensor] = []
+
+    def pin(tensor: torch.Tensor) -> torch.Tensor:
+        pinned.append(tensor.clone())
+        return pinned[-1]
+
+    monkeypatch.setattr(torch.Tensor, "pin_memory", pin)
+    for one, other in zip(batch.pinned().on("cpu"), batch.on("cpu"), strict=True):
+        assert torch.equal(one.x, other.x)
+    assert len(pinned) == 2 * 3 + 2

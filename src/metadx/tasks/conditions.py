@@ -16,7 +16,7 @@ from metadx.errors import UserError
 from metadx.tasks.case_inputs import CaseInputs
 from metadx.tasks.numbered import with_inputs
 from metadx.tasks.source import Episode, Shape, bounds, draw_size
-from metadx.tasks.task import Task, make_examples
+from metadx.tasks.task import Examples, Task
 
 _ATTEMPTS = 100
 _TRIALS = 5
@@ -64,6 +64,7 @@ class ConditionSource:
         self._conditions = [
             _group(np.flatnonzero(cases.y == label), patient) for label in range(len(cases.classes))
         ]
+        self._most = np.array([condition.most for condition in self._conditions])
         self._inputs = CaseInputs(cases, self.transform)
 
     @property
@@ -87,7 +88,8 @@ class ConditionSource:
 
     def eligible(self, shots: int) -> list[int]:
         """Labels of conditions that can give `shots` support cases and a query case of another patient."""
-        return [label for label, c in enumerate(self._conditions) if c.most >= shots]
+        able: list[int] = self._able(shots).tolist()
+        return able
 
     def draw(self, rng: np.random.Generator, shape: Shape) -> ConditionEpisode:
         episode = self._attempt(rng, shape, _ATTEMPTS)
@@ -103,18 +105,22 @@ class ConditionSource:
         parts = []
         for rows in (episode.support, episode.query):
             index, labels = _round_robin(rows)
-            parts.append(make_examples(torch.from_numpy(index), torch.from_numpy(labels), len(rows)))
+            y = torch.from_numpy(np.eye(len(rows), dtype=np.float32)[labels])
+            parts.append(Examples(torch.from_numpy(index), y, torch.ones(len(index))))
         return Task(*parts)
+
+    def _able(self, shots: int) -> NDArray[np.int64]:
+        return np.flatnonzero(self._most >= shots)
 
     def _attempt(self, rng: np.random.Generator, shape: Shape, attempts: int) -> ConditionEpisode | None:
         """An episode, or None where none was found in so many attempts."""
-        eligible = self.eligible(bounds(shape.shots)[0])
+        eligible = self._able(bounds(shape.shots)[0])
         if len(eligible) < bounds(shape.ways)[0]:
             return None
         for _ in range(attempts):
             ways = draw_size(rng, shape.ways, len(eligible))
             labels = rng.choice(eligible, ways, replace=False)
-            most = min(self._conditions[label].most for label in labels)
+            most = int(self._most[labels].min())
             shots = _shares(rng, ways, draw_size(rng, shape.shots, most), shape.imbalance)
             query = draw_size(rng, shape.query)
             drawn = self._fill(rng, labels, np.minimum(shots, most), query)
@@ -176,6 +182,9 @@ def _most(limit: int, works: Callable[[int], bool]) -> int:
 def _round_robin(rows: tuple[tuple[int, ...], ...]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Case numbers and labels, taking one case of each condition in turn, so that any stretch is balanced."""
     lengths = [len(row) for row in rows]
+    if len(set(lengths)) == 1:
+        even = np.array(rows, dtype=np.int64)
+        return even.T.ravel(), np.tile(np.arange(len(rows)), lengths[0])
     labels = np.repeat(np.arange(len(rows)), lengths)
     turn = np.concatenate([np.arange(length) for length in lengths])
     order = np.lexsort((labels, turn))
@@ -220,7 +229,8 @@ def _take(
     row: list[int] = []
     for at in order[~barred[condition.patients[order]]]:
         taken[condition.patients[at]] = True
-        row += rng.permutation(condition.cases[at]).tolist()
+        own = condition.cases[at]
+        row += (rng.permutation(own) if len(own) > 1 else own).tolist()
         if len(row) >= wanted:
             break
     return tuple(row[:wanted])

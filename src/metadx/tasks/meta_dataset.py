@@ -126,19 +126,23 @@ class MetaDataset:
         shots = draw_shots(rng, shape.shots)
         fixed = shape.model_copy(update={"shots": shots})
         fewer = shape.model_copy(update={"shots": (low, shots)})
+        numbering: dict[int, CaseSource | None] = {}
         for _ in range(tasks):
             try:
                 source, episode = self.draw(rng, fixed)
             except UserError:
                 source, episode = self.draw(rng, fewer)
-            yield self._begun(source, episode, rng)
+            if id(source) not in numbering:
+                numbering[id(source)] = source if isinstance(source, CaseSource) else None
+            yield self._begun(source, episode, numbering[id(source)], rng)
 
-    def _begun(self, source: TaskSource, episode: Episode, rng: np.random.Generator) -> _Drawn:
+    def _begun(
+        self, source: TaskSource, episode: Episode, numbered_by: CaseSource | None, rng: np.random.Generator
+    ) -> _Drawn:
         """A task whose changes are drawn; those of somebody's own making are made at once."""
         changes = self._changes()
         if changes is None and self.augment is not None:
             return _Drawn(source, episode, self.augment.changed(source.task(episode), rng), None)
-        numbered_by = source if isinstance(source, CaseSource) else None
         task = source.task(episode) if numbered_by is None else numbered_by.numbered(episode)
         how = [
             () if change is None else change.draw(rng, len(part.x))
