@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from metadx.algorithms import MAML, SQUARED_ERROR, Engine, choose_way
+from metadx.algorithms import MAML, SQUARED_ERROR, Context, Engine, choose_way
 from metadx.learners import NamedSettings, build_learner, networks_in
 from metadx.tasks import Task, make_examples, stack
 from metadx.tasks.task import Examples
 from sides.side import Side
 from workloads import Cases, Problem, with_weights
+
+_UNTIL_RECORDED = 110  # meta-steps, after which every further one of a training is like the next
 
 
 def side(problem: Problem) -> Side:
@@ -39,15 +41,18 @@ def side(problem: Problem) -> Side:
     leaves = {name: value.requires_grad_() for name, value in params.items()}
     chosen = way or choose_way(algorithm, params)
     engine = Engine(algorithm, chosen)
-    batch = _batch(problem)
+    batch, training = _batch(problem), Context(train=True)
 
     def backward() -> None:
         with networks_in(getattr(torch, dtype) if dtype else None):
-            direction, _, _ = engine.update({n: p.detach() for n, p in leaves.items()}, state, batch)
+            direction, _, _ = engine.update({n: p.detach() for n, p in leaves.items()}, state, batch, training)
         for name, leaf in leaves.items():
             leaf.grad = direction[name]
 
-    return Side(list(leaves.values()), backward, about=str(chosen))
+    if chosen in ("recorded", "compiled"):
+        for _ in range(_UNTIL_RECORDED):
+            backward()
+    return Side(list(leaves.values()), backward, about=str(chosen), fused=True)
 
 
 def _batch(problem: Problem) -> Task:

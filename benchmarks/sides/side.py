@@ -21,11 +21,13 @@ class Side(NamedTuple):
         parameters: what is meta-learned, in the order of the problem's weights.
         backward: adds the gradient of the mean query loss over all tasks to their `.grad`.
         about: what it ran with, for the row.
+        fused: whether its own training steps by torch's fused Adam.
     """
 
     parameters: list[nn.Parameter] | list[Tensor]
     backward: Callable[[], None]
     about: str = ""
+    fused: bool = False
 
 
 def loss_of(problem: Problem) -> Callable[[Tensor, Tensor], Tensor]:
@@ -35,7 +37,7 @@ def loss_of(problem: Problem) -> Callable[[Tensor, Tensor], Tensor]:
 
 def meta_step(side: Side) -> Callable[[], None]:
     """Forward, inner loop, outer backward, and a step of Adam."""
-    optimizer = torch.optim.Adam(side.parameters, META_LR)
+    optimizer = torch.optim.Adam(side.parameters, META_LR, fused=side.fused)
 
     def step() -> None:
         optimizer.zero_grad()

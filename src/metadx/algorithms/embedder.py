@@ -79,7 +79,7 @@ class Embedder:
 
     @torch.no_grad()
     def _task_by_task(self, tasks: Sequence[Task]) -> list[Task]:
-        together = _TASKS_TOGETHER if self._way == "vmap" else 1
+        together = _TASKS_TOGETHER if self._way != "loop" else 1
         made = []
         for start in range(0, len(tasks), together):
             group = list(tasks[start : start + together])

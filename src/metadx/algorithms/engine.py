@@ -1,10 +1,11 @@
-"""Runs an algorithm over a batch of tasks: one after the other, or all at once under vmap."""
+"""Runs an algorithm over a batch of tasks: one after the other, or all at once."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, TypeVar
+from functools import cache, partial
+from typing import Any, Literal, TypeVar, cast
 
 import numpy as np
 import torch
@@ -13,14 +14,21 @@ from torch import Tensor, nn
 from metadx.algorithms.algorithm import KEPT, Algorithm, Metrics, solve
 from metadx.algorithms.context import EVALUATING, Context
 from metadx.algorithms.estimator import one_thread
+from metadx.algorithms.recorded import Recorded
+from metadx.algorithms.tape import Unknown
 from metadx.errors import UserError
 from metadx.learners import Tensors, leaves_to_torch
 from metadx.tasks import Task, stack
 
-Way = Literal["loop", "vmap"]
+Way = Literal["loop", "vmap", "recorded", "compiled"]
+"""One task after the other; all together under `vmap`; the same from what was written down of it (`Recorded`); or
+from that compiled."""
 Aggregate = Callable[[Tensors], Tensors]
 Result = TypeVar("Result")
 
+_OFTEN = (
+    100  # runs after which it pays to write down what they do, which takes as long as some dozens of them
+)
 _PREDICT_TOGETHER = 64
 _MUCH = 50_000  # cases, padding included
 _NUMBERS = 1 << 18  # of inputs whose activations are in memory together
@@ -49,14 +57,17 @@ def settle(state: Tensors, changed: Tensors) -> Tensors:
 def choose_way(algorithm: Algorithm, params: Tensors, device: torch.device | str = "cpu") -> Way:
     """The way of running a batch of tasks that is likely the fastest: all together.
 
-    But on a CPU a loop, where the network has convolutions that `convolve` leaves to torch, in groups or dilated:
-    with weights of each task torch makes grouped convolutions of them, which are slow there.
+    Without convolutions it is recorded: starting the many small operations takes longer than they do. But on a CPU
+    it is a loop, where the network has convolutions that `convolve` leaves to torch, in groups or dilated: with
+    weights of each task torch makes grouped convolutions of them, which are slow there.
     """
     if not algorithm.tensors and algorithm.consumes == "nothing":
         return "loop"
     network = getattr(algorithm, "network", None)
     slow = isinstance(network, nn.Module) and any(leaves_to_torch(layer) for layer in network.modules())
-    return "loop" if slow and torch.device(device).type == "cpu" else "vmap"
+    if slow and torch.device(device).type == "cpu":
+        return "loop"
+    return "vmap" if _convolutional(params) else "recorded"
 
 
 def tasks_at_once(params: Tensors, numbers: int) -> int | None:
@@ -66,8 +77,11 @@ def tasks_at_once(params: Tensors, numbers: int) -> int | None:
         params: convolutions keep activations many times as large as their inputs.
         numbers: that the cases of one task are made of.
     """
-    convolutional = any(value.dim() > 2 for value in params.values())
-    return max(1, _NUMBERS // max(1, numbers)) if convolutional else None
+    return max(1, _NUMBERS // max(1, numbers)) if _convolutional(params) else None
+
+
+def _convolutional(params: Tensors) -> bool:
+    return any(value.dim() > 2 for value in params.values())
 
 
 def over_tasks(function: Callable[[Any], Result], batch: Any, way: Way, at_once: int | None = None) -> Result:
@@ -76,13 +90,14 @@ def over_tasks(function: Callable[[Any], Result], batch: Any, way: Way, at_once:
     Args:
         function: takes one item and returns tensors, or dicts and tuples of them.
         batch: such tensors, dicts or tuples with a leading task dimension.
-        way: one after the other, or together.
+        way: one after the other, or together, however often.
         at_once: how many together at most, to bound memory; None for all.
     """
-    if way == "vmap":
+    if way != "loop":
         tasks = _length(batch)
         rounds = math.ceil(tasks / (at_once or tasks))
-        together: Result = torch.func.vmap(function, chunk_size=math.ceil(tasks / rounds))(batch)
+        size = math.ceil(tasks / rounds) if rounds > 1 else None
+        together: Result = torch.func.vmap(function, chunk_size=size)(batch)
         return together
     stacked: Result = _stack([function(_at(batch, i)) for i in range(_length(batch))])
     return stacked
@@ -124,16 +139,17 @@ class Engine:
 
     Args:
         algorithm: what to run.
-        way: "loop" or "vmap"; both give the same directions.
+        way: of running; all give the same directions.
         aggregate: reduces the stacked directions of a batch, shape (tasks, ...), to one.
     """
 
     def __init__(self, algorithm: Algorithm, way: Way = "loop", aggregate: Aggregate = mean) -> None:
-        if way == "vmap" and not algorithm.tensors and algorithm.consumes == "nothing":
+        if way != "loop" and not algorithm.tensors and algorithm.consumes == "nothing":
             raise UserError(f"{type(algorithm).__name__} cannot run under vmap; use way='loop'")
         self.algorithm = algorithm
         self.way = way
         self.aggregate = aggregate
+        self._recorded = cache(self._recording)
 
     def update(
         self, params: Tensors, state: Tensors, batch: Task, context: Context = EVALUATING
@@ -151,13 +167,38 @@ class Engine:
         self, params: Tensors, state: Tensors, batch: Task, context: Context = EVALUATING
     ) -> tuple[Tensors, Tensors, Metrics]:
         """Directions, those tensors of the state that changed, and metrics of each task, stacked."""
+        batch = batch.to(home(params, state))
+        if self.way in ("loop", "vmap") or context.query is not None:
+            return self._directions(params, state, batch, context)
 
+        def plainly(params: Tensors, state: Tensors, batch: Task) -> Any:
+            return self._directions(params, state, batch, context)
+
+        directions: tuple[Tensors, Tensors, Metrics] = self._recorded(context.train)(
+            plainly, params, state, batch
+        )
+        return directions
+
+    def _directions(
+        self, params: Tensors, state: Tensors, batch: Task, context: Context
+    ) -> tuple[Tensors, Tensors, Metrics]:
         def one(task: Task) -> tuple[Tensors, Tensors, Metrics]:
             direction, after, metrics = self.algorithm.update(params, state, task, context)
             return direction, {name: t for name, t in after.items() if t is not state.get(name)}, metrics
 
         at_once = tasks_at_once(params, _numbers(batch) // len(batch.support.x))
-        return over_tasks(one, batch.to(home(params, state)), self.way, at_once)
+        return over_tasks(one, batch, self.way, at_once)
+
+    @property
+    def recorded(self) -> int:
+        """For how many layouts of batches what was written down in meta-training runs now."""
+        return self._recorded(True).recorded
+
+    def _recording(self, train: bool) -> Recorded:
+        blind = Context(rng=cast(Any, Unknown()), step=cast(Any, Unknown()), train=train)
+        return Recorded(
+            partial(self._directions, context=blind), compiled=self.way == "compiled", often=_OFTEN
+        )
 
     def predict(self, params: Tensors, state: Tensors, tasks: Sequence[Task]) -> list[Tensor]:
         """Logits or values for the query cases of each task on the CPU, in order, padding removed."""

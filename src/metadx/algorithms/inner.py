@@ -109,8 +109,14 @@ def gradient_descent(
     rates = lr if isinstance(lr, dict) else dict.fromkeys(fast, lr)
     for _ in range(steps):
         down = slope(fast)
-        fast = {name: value - rates[name] * down[name] for name, value in fast.items()}
+        fast = {name: _stepped(value, rates[name], down[name]) for name, value in fast.items()}
     return fast
+
+
+def _stepped(value: Tensor, rate: float | Tensor, down: Tensor) -> Tensor:
+    if isinstance(rate, Tensor):
+        return torch.addcmul(value, rate, down, value=-1)
+    return torch.add(value, down, alpha=-rate)
 
 
 def descend(

@@ -48,7 +48,7 @@ def advice(algorithm: Algorithm, settings: TrainingSettings, way: Way) -> str:
     batch = f"training.meta_batch from {settings.meta_batch} to {half}"
     if algorithm.consumes == "cases":
         return f"Lower {batch}."
-    if way == "vmap":
+    if way != "loop":
         return (
             f"Set training.engine to loop, which holds one task at a time and not {settings.meta_batch}; "
             f"or lower {batch}, which halves what a step takes."

@@ -33,7 +33,10 @@ class TrainingSettings(BaseModel):
             the byte.
         checkpoint_every: seconds between checkpoints, from which `metadx train --resume` goes on; 0 writes one
             after every step. It changes no result.
-        engine: "auto" chooses by device and network; "loop" and "vmap" force one.
+        engine: how a batch of tasks runs: "loop", one after the other; "vmap", all together; "recorded", the same
+            operations from a list that is written down once, which is quicker for small networks; "compiled", that
+            list compiled by `torch.compile`, which needs a C++ compiler and some minutes. "auto" chooses one of the
+            first three by device and network.
         ahead: batches that a thread draws while the step on an earlier one runs, and that may wait; 0 draws each
             when it is needed. It changes no result.
         device: "auto" is a GPU where PyTorch finds one, else the processor; or a name such as "cpu" or "cuda:1".
@@ -58,7 +61,7 @@ class TrainingSettings(BaseModel):
     patience: int | None = Field(None, ge=1)
     max_seconds: float | None = Field(None, gt=0)
     checkpoint_every: float = Field(30.0, ge=0, allow_inf_nan=False)
-    engine: Literal["auto", "loop", "vmap"] = "auto"
+    engine: Literal["auto", "loop", "vmap", "recorded", "compiled"] = "auto"
     ahead: int = Field(0, ge=0, le=64)
     device: str = "auto"
     precision: Literal["float32", "bfloat16"] = "float32"

@@ -242,8 +242,8 @@ def _validate(
 
 def _optimizer(settings: TrainingSettings, leaves: list[torch.Tensor]) -> torch.optim.Optimizer:
     if settings.optimizer == "adam":
-        return torch.optim.Adam(leaves, settings.lr, weight_decay=settings.weight_decay)
-    return torch.optim.SGD(leaves, settings.lr, weight_decay=settings.weight_decay)
+        return torch.optim.Adam(leaves, settings.lr, weight_decay=settings.weight_decay, fused=True)
+    return torch.optim.SGD(leaves, settings.lr, weight_decay=settings.weight_decay, fused=True)
 
 
 def _descend(at: Standing, direction: Tensors, norm: torch.Tensor, lr: float, clip: float | None) -> None:

@@ -1,0 +1,152 @@
+"""Functions of tensors, written down and run again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from metadx.algorithms.lean import lean
+from metadx.algorithms.recorded import Recorded
+from metadx.algorithms.tape import Unknown, Unrecordable, write_down
+
+
+def args(seed: int = 0) -> list[Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    return [torch.randn(4, 3, generator=generator), torch.randn(3, 5, generator=generator)]
+
+
+def second_order(x: Tensor, weight: Tensor) -> list[Tensor]:
+    with torch.enable_grad():
+        weight = weight.detach().requires_grad_()
+        loss = torch.relu(x @ weight).square().mean()
+        (down,) = torch.autograd.grad(loss, weight, create_graph=True)
+        again = (x @ (weight - 0.1 * down)).square().mean()
+        return [again.detach(), *torch.autograd.grad(again, weight)]
+
+
+def chained_views(x: Tensor, weight: Tensor) -> list[Tensor]:
+    return [
+        (x * 1).t().unsqueeze(0).expand(2, 3, 4).reshape(6, 4).sum(0),
+        weight.unbind(1)[1][None] + x[:, :1],
+    ]
+
+
+def in_place(x: Tensor, weight: Tensor) -> list[Tensor]:
+    out = torch.zeros_like(x)
+    out[1:].add_(x[1:]).mul_(2)
+    return [out, torch.zeros_like(x), out + x @ weight @ weight.t()]
+
+
+@pytest.mark.parametrize("function", [second_order, chained_views, in_place])
+def test_what_is_written_down_gives_the_same_for_other_arguments(function: Any) -> None:
+    written = write_down(function, args())
+    short = lean(written)
+    assert len(short.graph.nodes) <= len(written.graph.nodes)
+    for module in (written, short):
+        for one, other in zip(module(*args(1)), function(*args(1)), strict=True):
+            assert torch.equal(one, other)
+
+
+def test_views_of_views_and_what_changes_nothing_are_left_out() -> None:
+    written = write_down(chained_views, args()).graph.nodes
+    targets = [node.target for node in lean(write_down(chained_views, args())).graph.nodes]
+    assert torch.ops.aten.mul.Tensor in [node.target for node in written]
+    assert torch.mul not in targets
+    assert targets.count("as_strided") < sum(node.meta.get("view", False) for node in written)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x, w: [x[x > 0]],
+        lambda x, w: [x * float(w.sum())],
+        lambda x, w: [x if bool((w > 0).any()) else x + 1],
+        lambda x, w: [x + torch.rand_like(x)],
+        lambda x, w: [sum((x * i for i in range(5000)), x)],
+    ],
+    ids=["mask", "number", "branch", "random", "long"],
+)
+def test_what_depends_on_values_or_is_long_is_not_written_down(function: Any) -> None:
+    with pytest.raises(Unrecordable):
+        write_down(function, args())
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda it: it + 1,
+        lambda it: 2 * it,
+        lambda it: it < 3,
+        lambda it: it == 3,
+        bool,
+        int,
+        float,
+        lambda it: range(it),
+        lambda it: it.normal(),
+        lambda it: {it: 1},
+    ],
+)
+def test_nothing_can_be_done_with_what_is_unknown(use: Callable[[Any], Any]) -> None:
+    with pytest.raises(Unrecordable):
+        use(Unknown())
+
+
+def runs(recorded: Recorded, function: Any, count: int = 6) -> list[bool]:
+    """Whether each run of a few gives what the function gives."""
+    same = []
+    for seed in range(count):
+        expected = function(*args(seed))
+        found = recorded(function, *args(seed))
+        same.append(all(map(torch.equal, found, expected)))
+    return same
+
+
+def test_it_takes_over_after_it_was_right_once() -> None:
+    called = []
+
+    def counted(*args: Tensor) -> list[Tensor]:
+        called.append(1)
+        return second_order(*args)
+
+    recorded = Recorded(counted, often=2)
+    assert all(runs(recorded, counted))
+    assert recorded.recorded == 1
+    assert (
+        len(called) == 6 + 2 + 1 + 1 + 1
+    )  # ours; twice before, once written down and once beside, once compared
+
+
+def test_what_something_hidden_changes_is_not_trusted() -> None:
+    hidden = iter(range(100))
+
+    def changing(x: Tensor, weight: Tensor) -> list[Tensor]:
+        return [x + next(hidden)]
+
+    recorded = Recorded(changing, often=0)
+    for seed in range(5):
+        recorded(changing, *args(seed))
+    assert recorded.recorded == 0
+
+
+def test_each_layout_is_written_down_by_itself() -> None:
+    recorded = Recorded(second_order, often=0)
+    for seed in range(4):
+        x, weight = args(seed)
+        for given in ((x, weight), (x[:2], weight), (x.t().contiguous().t(), weight)):
+            assert all(map(torch.equal, recorded(second_order, *given), second_order(*given)))
+    assert recorded.recorded == 3
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_compiled_it_gives_the_same_up_to_rounding() -> None:
+    recorded = Recorded(second_order, compiled=True, often=0)
+    for seed in range(4):
+        found, expected = recorded(second_order, *args(seed)), second_order(*args(seed))
+        for one, other in zip(found, expected, strict=True):
+            torch.testing.assert_close(one, other)
+    assert recorded.recorded == 1
