@@ -47,7 +47,9 @@ def test_convolution(
 
 
 @pytest.mark.parametrize(("torchs", "of", "kernel", "stride", "padding"), CONVOLUTIONS)
-@pytest.mark.parametrize("looping", [{"cpu"}, set()], ids=["loop", "groups"])
+@pytest.mark.parametrize(
+    ("looping", "places"), [({"cpu"}, 0), (set(), 0), ({"cpu"}, 1000)], ids=["loop", "groups", "columns"]
+)
 def test_convolution_of_tasks_with_weights_of_their_own(
     torchs: Any,
     of: tuple[int, ...],
@@ -55,9 +57,11 @@ def test_convolution_of_tasks_with_weights_of_their_own(
     stride: Any,
     padding: Any,
     looping: set[str],
+    places: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("metadx.learners.convolve._LOOPING", looping)
+    monkeypatch.setattr("metadx.learners.columns._PLACES", places)
     x, weight = double(3, *of), double(3, *kernel, seed=1)
 
     def ours(x: Tensor, weight: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ own there, and tasks that share their weights share one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -16,13 +16,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd import Function
 
+from metadx.learners import columns
+from metadx.learners.columns import Where
 from metadx.learners.precision import as_products
 
 _FEW = 36
 _LOOPING = {"cpu"}  # devices on which a convolution per task is faster than a grouped one
-
-Where = tuple[tuple[int, ...], tuple[int, ...]]
-"""Stride and padding of each side."""
 
 
 def convolve(
@@ -65,7 +64,9 @@ class _Convolve(Function):
         if _grouped(x):
             out = _forward(_side_by_side(x), weight.flatten(0, 1), where, len(x))
             return _one_by_one(out, len(x))
-        return torch.stack([_forward(x[i], weight[i], where) for i in range(len(x))])
+        if columns.pays(columns.out_shape(x, weight, where)):
+            return columns.forward(x, weight, where)
+        return each_task(lambda i: _forward(x[i], weight[i], where), len(x))
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -97,9 +98,9 @@ class _ToInput(Function):
         if _grouped(x):
             wide = (_side_by_side(above), _side_by_side(x), weight.flatten(0, 1))
             return _one_by_one(_backward(*wide, where, (True, False), len(x))[0], len(x))
-        return torch.stack(
-            [_backward(above[i], x[i], weight[i], where, (True, False))[0] for i in range(len(x))]
-        )
+        if columns.pays(above.shape):
+            return columns.to_input(above, x.shape, weight, where)
+        return each_task(lambda i: _backward(above[i], x[i], weight[i], where, (True, False))[0], len(x))
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -129,9 +130,11 @@ class _ToWeight(Function):
         if _grouped(x):
             wide = (_side_by_side(above), _side_by_side(x), weight.flatten(0, 1))
             return by_task(_backward(*wide, where, (False, True), len(x))[1], len(x)).to(dtype)
-        return torch.stack(
-            [_backward(above[i], x[i], weight[i], where, (False, True))[1] for i in range(len(x))]
-        ).to(dtype)
+        if columns.pays(above.shape):
+            return columns.to_weight(above, x, weight.shape[3:], where).to(dtype)
+        return each_task(lambda i: _backward(above[i], x[i], weight[i], where, (False, True))[1], len(x)).to(
+            dtype
+        )
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -162,6 +165,18 @@ def merged(tasks: int, in_dims: tuple[int | None, ...], args: tuple[Any, ...]) -
 def by_task(x: Tensor, tasks: int) -> Tensor:
     """The first dimension in as many parts as there are tasks."""
     return x.view(tasks, len(x) // tasks, *x.shape[1:])
+
+
+def each_task(function: Callable[[int], Tensor], tasks: int) -> Tensor:
+    """What a function of a task's number gives, stacked; each is copied while the processor's cache has it."""
+    first = function(0)
+    if tasks == 1:
+        return first.unsqueeze(0)
+    together = first.new_empty_strided((tasks, *first.shape), (first.numel(), *first.stride()))
+    together[0] = first
+    for i in range(1, tasks):
+        together[i] = function(i)
+    return together
 
 
 def _tasks_first(x: Tensor, dim: int | None, tasks: int) -> Tensor:

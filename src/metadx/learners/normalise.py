@@ -22,7 +22,7 @@ from torch.autograd import Function
 from metadx.learners.convolve import by_task, merged
 from metadx.learners.once import last_derivative
 
-_native = torch.ops.aten.native_batch_norm
+_native = torch.ops.aten.native_batch_norm.out
 _native_backward = torch.ops.aten.native_batch_norm_backward
 
 
@@ -66,8 +66,12 @@ class _Normalise(Function):
         x: Tensor, weight: Tensor, bias: Tensor, share: Tensor | None, eps: float
     ) -> tuple[Tensor, Tensor, Tensor]:
         if share is None and _by_kernel(x):
-            each = [_native(x[i], weight[i], bias[i], None, None, True, 0.0, eps) for i in range(len(x))]
-            return _stacked(each)
+            out, (mean, rstd) = torch.empty_like(x), weight.new_empty(2, *weight.shape)
+            for i in range(len(x)):
+                task = x[i], weight[i], bias[i]
+                parts = {"out": out[i], "save_mean": mean[i], "save_invstd": rstd[i]}
+                _native(*task, None, None, True, 0.0, eps, **parts)
+            return out, mean, rstd
         mean = _average(x, share)
         centred = x - _wide(mean, x)
         rstd = (_average(centred.square(), share) + eps).rsqrt()
@@ -103,12 +107,14 @@ class _Backward(Function):
     ) -> tuple[Tensor, Tensor, Tensor]:
         if share is None and _by_kernel(x):
             above = _as_laid_out(above, x)
-            wanted = [True, True, True]
-            each = [
-                _native_backward(above[i], x[i], weight[i], None, None, mean[i], rstd[i], True, eps, wanted)
-                for i in range(len(x))
-            ]
-            return _stacked(each)
+            if len(x) == 1:
+                task = above[0], x[0], weight[0], None, None, mean[0], rstd[0]
+                return tuple(t.unsqueeze(0) for t in _native_backward(*task, True, eps, [True] * 3))
+            to_x, (to_weight, to_bias) = torch.empty_like(x), weight.new_empty(2, *weight.shape)
+            for i in range(len(x)):
+                task = above[i], x[i], weight[i], None, None, mean[i], rstd[i]
+                to_x[i], to_weight[i], to_bias[i] = _native_backward(*task, True, eps, [True] * 3)
+            return to_x, to_weight, to_bias
         sum0 = _total(above)
         sum1 = rstd * (_total(above * x) - mean * sum0)
         scale = weight * rstd
@@ -227,12 +233,3 @@ def _add_shares(to: Tensor, share: Tensor | None, constant: Tensor, *terms: tupl
 def _as_laid_out(x: Tensor, other: Tensor) -> Tensor:
     """The tensor, laid out in memory as the other one of its shape is: mixed layouts are many times slower."""
     return x if x.stride() == other.stride() else torch.empty_like(other).copy_(x)
-
-
-def _stacked(each: list[tuple[Tensor, ...]]) -> tuple[Tensor, Tensor, Tensor]:
-    """What the tasks gave, stacked; without a copy where there is one task."""
-    if len(each) == 1:
-        y, mean, rstd = each[0]
-        return y.unsqueeze(0), mean.unsqueeze(0), rstd.unsqueeze(0)
-    y, mean, rstd = (torch.stack(column) for column in zip(*each, strict=True))
-    return y, mean, rstd
