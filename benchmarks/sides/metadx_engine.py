@@ -45,7 +45,9 @@ def side(problem: Problem) -> Side:
 
     def backward() -> None:
         with networks_in(getattr(torch, dtype) if dtype else None):
-            direction, _, _ = engine.update({n: p.detach() for n, p in leaves.items()}, state, batch, training)
+            direction, _, _ = engine.update(
+                {n: p.detach() for n, p in leaves.items()}, state, batch, training
+            )
         for name, leaf in leaves.items():
             leaf.grad = direction[name]
 
