@@ -55,7 +55,7 @@ Ready = tuple[Algorithm, Tensors, Tensors]
 
 
 class Method(NamedTuple):
-    """Who is measured, with settings chosen by cross-validation over the patients of DS1 (docs/results.md)."""
+    """Who is measured; settings are from cross-validation over the patients of DS1 (docs/results/signals.md)."""
 
     title: str
     predictor: Predictor

@@ -71,7 +71,7 @@ def main() -> int:
                 page.write_text(fresh, encoding="utf-8")
     hidden = [row["id"] for row in measured() if row["id"] not in shown]
     if hidden:
-        print(f"no table shows {', '.join(hidden)}: add a block for it to docs/results.md")
+        print(f"no table shows {', '.join(hidden)}: add a block for it to a page of docs/results/")
         return 1
     if stale and "--check" in sys.argv:
         print(f"tables are not what results/ says in {', '.join(stale)}: run tools/tables.py")
