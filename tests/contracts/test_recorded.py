@@ -8,9 +8,10 @@ import torch
 from torch.utils import _pytree as pytree
 
 from contracts.algorithms import ROWS, Row, start
-from contracts.examples import PLAIN, TABLE, ragged
-from metadx.algorithms import Context, Engine
-from metadx.tasks import Task, stack
+from contracts.examples import PLAIN, TABLE, WAYS, ragged
+from metadx.algorithms import Context, Engine, choose_way
+from metadx.learners import networks_in
+from metadx.tasks import Examples, Task, stack
 
 BY_TASK = [row for row in ROWS if row.over(PLAIN).consumes == "tasks"]
 BY_STEP = {"MAML++", "MAML++-annealing"}
@@ -38,3 +39,25 @@ def test_it_gives_the_same_bits(row: Row, monkeypatch: pytest.MonkeyPatch) -> No
             torch.testing.assert_close(one, other, rtol=0, atol=0, equal_nan=True)
         params = {name: value - 0.1 * expected[0][name].mean(0) for name, value in params.items()}
     assert recorded.recorded == (row.name not in BY_STEP)
+
+
+def test_what_was_written_down_in_one_precision_runs_in_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("metadx.algorithms.engine._OFTEN", 0)
+    algorithm = next(row for row in BY_TASK if row.name == "MAML").on(PLAIN(WAYS).float())
+    params, state = algorithm.init(np.random.default_rng(0))
+    tasks = Task(*(Examples(*(column.float() for column in part)) for part in batch(0.0)))
+    recorded, plain = Engine(algorithm, "recorded"), Engine(algorithm, "vmap")
+    for dtype in (None, torch.bfloat16) * 4:
+        with networks_in(dtype):
+            found, expected = (one.directions(params, state, tasks)[0] for one in (recorded, plain))
+        for name in expected:
+            torch.testing.assert_close(found[name], expected[name], rtol=0, atol=0)
+
+
+def test_algorithms_that_are_to_save_memory_are_not_written_down() -> None:
+    row = next(row for row in BY_TASK if row.name == "MAML")
+    ways = {}
+    for settings in ({}, {"recompute": True}, {"inner_microbatch": 2}):
+        algorithm = row.over(PLAIN, **settings)
+        ways[str(settings)] = choose_way(algorithm, algorithm.init(np.random.default_rng(0))[0])
+    assert list(ways.values()) == ["recorded", "vmap", "vmap"]

@@ -14,10 +14,11 @@ from torch import Tensor, nn
 from metadx.algorithms.algorithm import KEPT, Algorithm, Metrics, solve
 from metadx.algorithms.context import EVALUATING, Context
 from metadx.algorithms.estimator import one_thread
+from metadx.algorithms.memory import saves_memory
 from metadx.algorithms.recorded import Recorded
 from metadx.algorithms.tape import Unknown
 from metadx.errors import UserError
-from metadx.learners import Tensors, leaves_to_torch
+from metadx.learners import Tensors, leaves_to_torch, networks_dtype
 from metadx.tasks import Task, stack
 
 Way = Literal["loop", "vmap", "recorded", "compiled"]
@@ -57,9 +58,10 @@ def settle(state: Tensors, changed: Tensors) -> Tensors:
 def choose_way(algorithm: Algorithm, params: Tensors, device: torch.device | str = "cpu") -> Way:
     """The way of running a batch of tasks that is likely the fastest: all together.
 
-    Without convolutions it is recorded: starting the many small operations takes longer than they do. But on a CPU
-    it is a loop, where the network has convolutions that `convolve` leaves to torch, in groups or dilated: with
-    weights of each task torch makes grouped convolutions of them, which are slow there.
+    Without convolutions it is recorded: starting the many small operations takes longer than they do. Not so where
+    steps are to be recomputed: what is written down computes nothing twice. But on a CPU it is a loop, where the
+    network has convolutions that `convolve` leaves to torch, in groups or dilated: with weights of each task torch
+    makes grouped convolutions of them, which are slow there.
     """
     if not algorithm.tensors and algorithm.consumes == "nothing":
         return "loop"
@@ -67,7 +69,7 @@ def choose_way(algorithm: Algorithm, params: Tensors, device: torch.device | str
     slow = isinstance(network, nn.Module) and any(leaves_to_torch(layer) for layer in network.modules())
     if slow and torch.device(device).type == "cpu":
         return "loop"
-    return "vmap" if _convolutional(params) else "recorded"
+    return "vmap" if _convolutional(params) or saves_memory(algorithm) else "recorded"
 
 
 def tasks_at_once(params: Tensors, numbers: int) -> int | None:
@@ -174,9 +176,8 @@ class Engine:
         def plainly(params: Tensors, state: Tensors, batch: Task) -> Any:
             return self._directions(params, state, batch, context)
 
-        directions: tuple[Tensors, Tensors, Metrics] = self._recorded(context.train)(
-            plainly, params, state, batch
-        )
+        recorded = self._recorded(context.train, networks_dtype())
+        directions: tuple[Tensors, Tensors, Metrics] = recorded(plainly, params, state, batch)
         return directions
 
     def _directions(
@@ -192,9 +193,9 @@ class Engine:
     @property
     def recorded(self) -> int:
         """For how many layouts of batches what was written down in meta-training runs now."""
-        return self._recorded(True).recorded
+        return self._recorded(True, networks_dtype()).recorded
 
-    def _recording(self, train: bool) -> Recorded:
+    def _recording(self, train: bool, dtype: torch.dtype | None) -> Recorded:
         blind = Context(rng=cast(Any, Unknown()), step=cast(Any, Unknown()), train=train)
         return Recorded(
             partial(self._directions, context=blind), compiled=self.way == "compiled", often=_OFTEN

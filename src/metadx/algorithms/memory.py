@@ -44,6 +44,12 @@ def check_microbatch(owner: object, most: int | None, net: Functional) -> None:
         )
 
 
+def saves_memory(algorithm: object) -> bool:
+    """Whether its settings ask for less memory at the price of time."""
+    parts = getattr(algorithm, "inner_microbatch", None)
+    return parts is not None or bool(getattr(algorithm, "recompute", False))
+
+
 def in_parts(cases: Examples, most: int | None) -> list[Examples]:
     """The cases in order, at most so many at a time; all at once where that is None."""
     if most is None or most >= len(cases.x):

@@ -22,7 +22,7 @@ from metadx.learners.norm import (
     statistics_from,
 )
 from metadx.learners.once import last_derivative
-from metadx.learners.precision import networks_in
+from metadx.learners.precision import networks_dtype, networks_in
 from metadx.learners.probe import output_width
 from metadx.learners.registry import NamedSettings, build_learner, choose_learner, refuse_unknown
 from metadx.learners.signalmlp import SignalMLP
@@ -55,6 +55,7 @@ __all__ = [
     "keep_statistics",
     "last_derivative",
     "leaves_to_torch",
+    "networks_dtype",
     "networks_in",
     "output_width",
     "refuse_unknown",

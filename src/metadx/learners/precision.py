@@ -32,6 +32,11 @@ def networks_in(dtype: torch.dtype | None) -> Iterator[None]:
         _dtype.reset(token)
 
 
+def networks_dtype() -> torch.dtype | None:
+    """What networks are to compute in now; None for the precision of their parameters."""
+    return _dtype.get()
+
+
 @contextmanager
 def reduced(device: torch.device) -> Iterator[torch.dtype | None]:
     """The precision that a network on this device is to compute in, at work while it is open; None for its own."""
