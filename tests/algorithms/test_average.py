@@ -36,6 +36,13 @@ def test_answers_are_averaged_in_log_space() -> None:
     }
 
 
+def test_an_offset_calls_a_condition_more_readily() -> None:
+    plain, ready = (solve(*averaged(members(), offset), task()) for offset in ((), (0.0, 2.0, 0.0)))
+    assert torch.allclose(ready - plain, torch.tensor([0.0, 2.0, 0.0]).expand_as(plain))
+    pairs = averaged([averaged(members()), members()[0]])
+    assert solve(*pairs, task()).shape == plain.shape
+
+
 @pytest.mark.parametrize("wrong", [Ridge(), BoostedTrees()])
 def test_members_must_be_classifiers_of_tensors(wrong: Algorithm) -> None:
     with pytest.raises(UserError, match=f"Average: {type(wrong).__name__} is no inductive classifier"):

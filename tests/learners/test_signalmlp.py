@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from metadx.errors import UserError
-from metadx.learners import NamedSettings, SignalMLP, build_learner
+from metadx.learners import NamedSettings, SignalMLP, SignalNet, build_learner
 
 
 @pytest.mark.parametrize("shape", [(5, 24), (3, 5, 24)])
@@ -24,6 +24,18 @@ def test_steady_channels_are_seen_by_their_mean_alone() -> None:
     assert torch.allclose(net(x), net(shuffled), atol=1e-5)
     shuffled[:, 1] = x[:, 1].flip(-1)
     assert not torch.allclose(net(x), net(shuffled), atol=1e-3)
+
+
+def test_convolutions_do_not_see_steady_channels() -> None:
+    torch.manual_seed(0)
+    net, x = SignalNet((2, 3, 24), 2, steady=2, width=4, blocks=2), torch.randn(4, 2, 3, 24)
+    assert net.blocks[0].first.in_channels == 2
+    shuffled = x.clone()
+    shuffled[:, :, 1:] = x[:, :, 1:].flip(-1)
+    assert torch.allclose(net(x), net(shuffled), atol=1e-5)
+    assert not torch.allclose(net(x), net(x.flip(-1)), atol=1e-3)
+    with pytest.raises(ValueError, match="steady must be from 0 to 2"):
+        SignalNet((3, 24), 2, steady=3)
 
 
 def test_it_can_be_differentiated_twice() -> None:

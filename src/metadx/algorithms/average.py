@@ -25,6 +25,8 @@ class Average(Algorithm):
 
     Args:
         members: inductive classifiers of tensors.
+        offset: added to the mean logarithm of each condition's probability: above 0 for one that is to be called
+            more readily than its probability says; empty for none.
     """
 
     consumes: ClassVar = "tasks"
@@ -34,6 +36,7 @@ class Average(Algorithm):
     loss: ClassVar[Loss] = CROSS_ENTROPY
 
     members: tuple[Algorithm, ...]
+    offset: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         for member in self.members:
@@ -58,22 +61,26 @@ class Average(Algorithm):
             torch.log_softmax(member.predict(_of(i, params), _of(i, state), own, x), -1)
             for i, (member, own) in enumerate(zip(self.members, adapted, strict=True))
         ]
-        return torch.stack(outputs).mean(0)
+        mean = torch.stack(outputs).mean(0)
+        return mean + mean.new_tensor(self.offset) if self.offset else mean
 
     def update(self, params: Tensors, state: Tensors, item: Any, context: Context = EVALUATING) -> Update:
         return nothing_to_learn(state)
 
 
-def averaged(trained: Sequence[tuple[Algorithm, Tensors, Tensors]]) -> tuple[Average, Tensors, Tensors]:
+def averaged(
+    trained: Sequence[tuple[Algorithm, Tensors, Tensors]], offset: tuple[float, ...] = ()
+) -> tuple[Average, Tensors, Tensors]:
     """Trained algorithms as one, with its parameters and state.
 
     Args:
         trained: an algorithm, its parameters and its state each.
+        offset: as in `Average`.
 
     Raises:
         UserError: one predicts values, is transductive, or is not made of tensors.
     """
-    together = Average(tuple(algorithm for algorithm, _, _ in trained))
+    together = Average(tuple(algorithm for algorithm, _, _ in trained), offset)
     return together, *_joined([(params, state) for _, params, state in trained])
 
 

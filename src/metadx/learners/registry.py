@@ -95,19 +95,16 @@ def build_learner(
             network: nn.Module = makers[name](first, outputs, **learner.settings)
         except (TypeError, ValueError, KeyError) as error:
             raise UserError(f"learner '{name}': {error}") from error
-    if views and name in _CHANNELS_FIRST:
+    if views and name == "convnet":
         return nn.Sequential(nn.Flatten(1, 2), network)
     return network
-
-
-_CHANNELS_FIRST = ("convnet", "signalnet")
 
 
 def _seen(name: str, shape: tuple[int, ...], views: int) -> int | tuple[int, ...]:
     """What a network is built for: views are channels to convolutions."""
     if name == "mlp":
         return max(views, 1) * int(np.prod(shape))
-    if name in _CHANNELS_FIRST:
+    if name == "convnet":
         return max(views, 1) * shape[0], *shape[1:]
     return (views, *shape) if views else shape
 

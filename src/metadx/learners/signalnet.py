@@ -13,11 +13,12 @@ class SignalNet(nn.Module):
     """Residual blocks that halve the signal, their mean over time beside that of the input, and a hidden layer.
 
     The mean of the input keeps channels that do not change over the window, such as intervals between beats,
-    which normalisation would take away.
+    which normalisation would take away; those named as steady are kept from the convolutions.
 
     Args:
-        shape: (channels, samples) of one signal.
+        shape: (channels, samples) of one signal, or (views, channels, samples) of several views of it.
         outputs: columns of the output; None leaves the head out and gives the embedding.
+        steady: how many of the channels, the last ones, are the same throughout a window.
         width: channels of the first block; the others have twice as many.
         blocks: number of residual blocks; fewer where the signal is too short to halve that often.
         kernel: samples that a convolution spans.
@@ -31,8 +32,9 @@ class SignalNet(nn.Module):
 
     def __init__(
         self,
-        shape: tuple[int, int],
+        shape: tuple[int, ...],
         outputs: int | None = None,
+        steady: int = 0,
         width: int = 24,
         blocks: int = 3,
         kernel: int = 7,
@@ -43,9 +45,13 @@ class SignalNet(nn.Module):
         super().__init__()
         one_of(NORMS, "norm", norm)
         one_of(ACTIVATIONS, "activation", activation)
-        channels, samples = shape
+        *views, channels, samples = shape
+        if not 0 <= steady < channels:
+            raise ValueError(f"steady must be from 0 to {channels - 1}, less than the channels, not {steady}")
+        copies = views[0] if views else 1
+        self.varying = channels - steady
         stages: list[nn.Module] = []
-        inner = channels
+        inner = copies * self.varying
         for number in range(blocks):
             if samples < 2:
                 break
@@ -53,11 +59,12 @@ class SignalNet(nn.Module):
             stages.append(_Block(inner, wider, kernel, norm, activation))
             inner, samples = wider, (samples + 1) // 2
         self.blocks = nn.Sequential(*stages)
-        self.hidden = nn.Sequential(nn.Linear(inner + channels, embedding), ACTIVATIONS[activation]())
+        self.hidden = nn.Sequential(nn.Linear(inner + copies * channels, embedding), ACTIVATIONS[activation]())
         self.head = nn.Identity() if outputs is None else nn.Linear(embedding, outputs)
 
     def forward(self, x: Tensor) -> Tensor:
-        pooled = torch.cat([self.blocks(x).mean(-1), x.mean(-1)], dim=-1)
+        varying = x[..., : self.varying, :].flatten(1, -2)
+        pooled = torch.cat([self.blocks(varying).mean(-1), x.mean(-1).flatten(1)], dim=-1)
         out: Tensor = self.head(self.hidden(pooled))
         return out
 
