@@ -59,7 +59,9 @@ class SignalNet(nn.Module):
             stages.append(_Block(inner, wider, kernel, norm, activation))
             inner, samples = wider, (samples + 1) // 2
         self.blocks = nn.Sequential(*stages)
-        self.hidden = nn.Sequential(nn.Linear(inner + copies * channels, embedding), ACTIVATIONS[activation]())
+        self.hidden = nn.Sequential(
+            nn.Linear(inner + copies * channels, embedding), ACTIVATIONS[activation]()
+        )
         self.head = nn.Identity() if outputs is None else nn.Linear(embedding, outputs)
 
     def forward(self, x: Tensor) -> Tensor:
