@@ -67,7 +67,7 @@ _FASTER: dict[str, Changes] = {name: {"algorithm": {"inner_lr": 0.1}} for name i
 CONTESTS = {
     "omniglot": Contest(
         "Omniglot, 5-way 1-shot, 15 queries, unseen alphabets and drawers",
-        30,
+        25,
         {
             "gradient": "omniglot-maml",
             "embedding": "omniglot-r2d2",
@@ -81,7 +81,7 @@ CONTESTS = {
     ),
     "sinusoid": Contest(
         "Sinusoids, 10 shots, 100 query points",
-        15,
+        10,
         dict.fromkeys(("gradient", "embedding", "cases"), "sinusoid"),
         Shape(shots=10, query=100),
         300,
@@ -90,7 +90,7 @@ CONTESTS = {
     ),
     "thyroid": Contest(
         "Thyroid split 0, 5-way 5-shot, 10 queries, unseen diagnoses",
-        12,
+        10,
         {
             "gradient": "thyroid-maml",
             "embedding": "thyroid-protonet",
@@ -103,7 +103,7 @@ CONTESTS = {
     ),
     "herlev": Contest(
         "Herlev, 5-way 5-shot, 10 queries, an unseen data set",
-        15,
+        10,
         dict.fromkeys(("gradient", "embedding", "cases"), "herlev"),
         Shape(ways=5, shots=5, query=10),
         100,
@@ -116,7 +116,7 @@ CONTESTS = {
     ),
     "mit-bih": Contest(
         "MIT-BIH DS2, unseen patients, from their first five minutes",
-        12,
+        8,
         dict.fromkeys(("gradient", "embedding", "cases"), "mitdb"),
         Shape(shots=160, query=80),
         0,
