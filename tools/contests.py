@@ -57,6 +57,7 @@ class Contest(NamedTuple):
 
 
 ANYWHERE: dict[str, Changes] = {
+    "cavia": {"algorithm": {"context_params": 100, "inner_steps": 2}},
     "fomaml": {"algorithm": {"first_order": True}},
     "reptile": {"training": {"meta_batch": 5, "optimizer": "sgd", "lr": 1.0, "schedule": "linear"}},
 }
@@ -100,6 +101,7 @@ CONTESTS = {
         Shape(ways=5, shots=5, query=10),
         300,
         "accuracy",
+        {"cavia": {"algorithm": {"layer": "features.3"}}},
     ),
     "herlev": Contest(
         "Herlev, 5-way 5-shot, 10 queries, an unseen data set",
@@ -121,7 +123,11 @@ CONTESTS = {
         Shape(shots=160, query=80),
         0,
         "f1",
-        {"cases": {"training": {"meta_batch": 512, "lr": 0.002}}} | _FASTER,
+        {
+            "cases": {"training": {"meta_batch": 512, "lr": 0.002}},
+            "cavia": {"algorithm": {"layer": "features.2"}},
+        }
+        | _FASTER,
     ),
 }
 
