@@ -68,7 +68,7 @@ _FASTER: dict[str, Changes] = {name: {"algorithm": {"inner_lr": 0.1}} for name i
 CONTESTS = {
     "omniglot": Contest(
         "Omniglot, 5-way 1-shot, 15 queries, unseen alphabets and drawers",
-        25,
+        15,
         {
             "gradient": "omniglot-maml",
             "embedding": "omniglot-r2d2",
@@ -76,7 +76,7 @@ CONTESTS = {
             "gaussian_process": "omniglot-proto-maml",
         },
         Shape(ways=5, shots=1, query=15),
-        200,
+        150,
         "accuracy",
         {"cases": {"training": {"meta_batch": 64}}},
     ),
@@ -105,7 +105,7 @@ CONTESTS = {
     ),
     "herlev": Contest(
         "Herlev, 5-way 5-shot, 10 queries, an unseen data set",
-        10,
+        8,
         dict.fromkeys(("gradient", "embedding", "cases"), "herlev"),
         Shape(ways=5, shots=5, query=10),
         100,
@@ -118,7 +118,7 @@ CONTESTS = {
     ),
     "mit-bih": Contest(
         "MIT-BIH DS2, unseen patients, from their first five minutes",
-        8,
+        5,
         dict.fromkeys(("gradient", "embedding", "cases"), "mitdb"),
         Shape(shots=160, query=80),
         0,

@@ -31,7 +31,7 @@ from metadx.training import TrainingSettings, feed_for, train
 from published import OMNIGLOT
 
 RESULTS = Path(__file__).resolve().parent.parent / "results"
-SEED, TUNING = 1, 20
+SEED, TUNING = 1, 10
 REHEARSAL = 0.1
 """Share of the budget, and on top of it, that finds out how many steps the budget is good for."""
 MINUTES = 5
