@@ -87,7 +87,10 @@ CONTESTS = {
         Shape(shots=10, query=100),
         300,
         "mse",
-        {name: {"algorithm": {"inner_lr": 0.01}} for name in ("maml++", "anil", "imaml")},
+        {
+            name: {"algorithm": {"inner_lr": 0.01}, "training": {"clip": 10}}
+            for name in ("maml++", "anil", "imaml")
+        },
     ),
     "thyroid": Contest(
         "Thyroid split 0, 5-way 5-shot, 10 queries, unseen diagnoses",

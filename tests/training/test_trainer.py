@@ -168,6 +168,22 @@ def test_clip_limits_the_norm_of_the_direction() -> None:
     assert moved(100.0) == pytest.approx(free)
 
 
+def test_a_direction_too_long_for_float32_can_be_clipped_and_otherwise_ends_the_run() -> None:
+    class Steep(FineTune):
+        def update(self, params: Any, state: Any, item: Any, context: Any = None) -> Any:
+            direction, state, metrics = super().update(params, state, item, context)
+            return {k: 1e25 * torch.ones_like(v) for k, v in direction.items()}, state, metrics
+
+    algorithm = Steep(network(None), width=8, classes=6)
+    settings = TrainingSettings(iterations=1, meta_batch=6, optimizer="sgd", lr=1.0)
+    with pytest.raises(Diverged, match=r"became \d.*e\+\d+ at step 1\. .*set `clip` to 10"):
+        run(settings, algorithm, validation=0)
+    before, _ = algorithm.init(np.random.default_rng(np.random.SeedSequence(0).spawn(2)[1]))
+    after = run(settings.model_copy(update={"clip": 10.0}), algorithm, validation=0).params
+    moved = torch.cat([(after[k] - v).flatten() for k, v in before.items()])
+    assert moved.norm().item() == pytest.approx(10.0, rel=1e-4)
+
+
 def test_weight_decay_shrinks_what_has_no_gradient() -> None:
     settings = {"iterations": 4, "meta_batch": 2, "optimizer": "sgd", "lr": 0.1}
     plain = run(TrainingSettings(**settings), validation=0).params

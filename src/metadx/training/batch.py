@@ -20,7 +20,7 @@ class Learned(NamedTuple):
 
     Args:
         direction: to step against; None where no task gave a finite one.
-        norm: of the direction.
+        norm: of the direction; in float64 where it is too large for the direction's own precision.
         state: after the batch.
         metrics: means over the tasks that count.
         left_out: numbers of the tasks whose results are not finite, from 0; the whole batch is number 0 where it
@@ -132,7 +132,10 @@ def _shared(
 
 
 def _measured(direction: Tensors, state: Tensors, metrics: Metrics) -> Learned:
-    return Learned(direction, torch.nn.utils.get_total_norm(direction.values()), state, metrics)
+    norm = torch.nn.utils.get_total_norm(direction.values())
+    if not norm.isfinite():  # the squares of large numbers are too large for float32
+        norm = torch.nn.utils.get_total_norm([value.double() for value in direction.values()])
+    return Learned(direction, norm, state, metrics)
 
 
 def _is_finite(learned: Learned) -> bool:

@@ -29,6 +29,7 @@ from metadx.training.standing import Kept, Record, Standing
 Listener = Callable[[Record], None]
 
 _MEND = "Lower the outer `lr` or the inner one, or set `clip` to 10."
+_LARGEST = torch.finfo(torch.float32).max ** 0.5  # whose square the optimiser can still remember
 _BARREN = 5  # batches in a row without one finite direction, after which there is no hope
 _NAMED = 3  # tasks of a batch
 _SAID = 10  # batches whose tasks are named; of further ones only the count is kept
@@ -247,8 +248,10 @@ def _optimizer(settings: TrainingSettings, leaves: list[torch.Tensor]) -> torch.
 
 
 def _descend(at: Standing, direction: Tensors, norm: torch.Tensor, lr: float, clip: float | None) -> None:
-    if not torch.isfinite(norm):
-        raise Diverged(f"the norm of the training direction became {norm.item()} at step {at.step}. {_MEND}")
+    if not torch.isfinite(norm) or (clip is None and norm > _LARGEST):
+        raise Diverged(
+            f"the norm of the training direction became {norm.item():.3g} at step {at.step}. {_MEND}"
+        )
     for name, leaf in at.params.items():
         leaf.grad = direction[name]
     if clip is not None:
