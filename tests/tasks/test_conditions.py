@@ -181,3 +181,23 @@ def test_a_shape_that_cannot_be_is_refused_by_name_and_value(field: str, value: 
     with pytest.raises(ValueError, match=field) as caught:
         Shape(**{field: value})
     assert str(value) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        Shape(ways=2, shots=1, query=1),
+        Shape(ways=(2, 3), shots=(1, 9), query=(1, 15)),
+        Shape(ways=3, shots=2, query=90, imbalance=1.0),
+    ],
+    ids=["even", "ragged", "unequal"],
+)
+def test_where_every_case_is_another_patient_the_short_way_draws_the_same(shape: Shape) -> None:
+    y = np.random.default_rng(0).integers(0, 4, 60)
+    cases = make_cases(y.tolist(), [f"p{i}" for i in np.random.default_rng(1).permutation(60)], 4)
+    short, long = ConditionSource(cases), ConditionSource(cases)
+    long._patients += 1  # now it cannot know
+    a, b = np.random.default_rng(2), np.random.default_rng(2)
+    for _ in range(30):
+        assert short.draw(a, shape) == long.draw(b, shape)
+    assert a.bit_generator.state == b.bit_generator.state

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -31,11 +31,12 @@ class ConditionEpisode(Episode):
 
 
 class _Condition(NamedTuple):
-    """The cases of one condition: the patients' codes, the case numbers of each of them and how many they are,
+    """The cases of one condition: the patients' codes, the case numbers of each and of all, how many each has,
     and the most support cases that leave a patient for the query set."""
 
     patients: NDArray[np.int64]
     cases: list[NDArray[np.int64]]
+    rows: NDArray[np.int64]
     sizes: NDArray[np.int64]
     most: int
 
@@ -133,6 +134,8 @@ class ConditionSource:
         self, rng: np.random.Generator, labels: NDArray[np.int64], shots: NDArray[np.int64], query: int
     ) -> tuple[tuple[tuple[int, ...], ...], tuple[tuple[int, ...], ...]] | None:
         """Support and query rows, or None where patients of several conditions leave one of them short."""
+        if self._patients == len(self.cases):
+            return _fill_alone(rng, [self._conditions[label].rows for label in labels], shots, query)
         in_support, in_query = np.zeros((2, self._patients), dtype=bool)
         support, queries = [], []
         for label, k in zip(labels, shots, strict=True):
@@ -171,7 +174,7 @@ def _group(index: NDArray[np.int64], patient: NDArray[np.int64]) -> _Condition:
     codes, starts = np.unique(patient[order], return_index=True)
     cases = np.split(order, starts[1:])
     sizes = np.array([len(c) for c in cases])
-    return _Condition(codes, cases, sizes, len(index) - int(sizes.min()))
+    return _Condition(codes, cases, order, sizes, len(index) - int(sizes.min()))
 
 
 def _most(limit: int, works: Callable[[int], bool]) -> int:
@@ -197,6 +200,17 @@ def _shares(rng: np.random.Generator, ways: int, shots: int, imbalance: float) -
         return np.full(ways, shots)
     share = rng.dirichlet(np.full(ways, 1.0 / imbalance))
     return 1 + np.asarray(rng.multinomial(ways * (shots - 1), share), dtype=np.int64)
+
+
+def _fill_alone(
+    rng: np.random.Generator, conditions: Sequence[NDArray[np.int64]], shots: NDArray[np.int64], query: int
+) -> tuple[tuple[tuple[int, ...], ...], tuple[tuple[int, ...], ...]]:
+    """What `_fill` draws from the same generator where every case is of another patient."""
+    drawn = [
+        (rows[rng.permutation(len(rows))[: k + query]].tolist(), k)
+        for rows, k in zip(conditions, shots.tolist(), strict=True)
+    ]
+    return tuple(tuple(rows[:k]) for rows, k in drawn), tuple(tuple(rows[k:]) for rows, k in drawn)
 
 
 def _spare(
