@@ -122,11 +122,14 @@ def _ahead(rounds: int) -> None:
         train(algorithm, feed, [], settings, [lambda record: steps.append(1 / record["tasks_per_second"])])
         return median(steps[2:])
 
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
     turn(0)
     for _ in range(rounds):
         for ahead, standing in standings.items():
             standing.turns.append(turn(ahead))
-    device = "GPU" if torch.cuda.is_available() else f"{torch.get_num_threads()} threads"
+    torch.set_num_threads(threads)
+    device = "GPU" if torch.cuda.is_available() else "1 threads"
     where = "gpu" if torch.cuda.is_available() else "cpu"
     for ahead, standing in standings.items():
         how = f"{ahead} batches drawn ahead" if ahead else "drawn when needed"

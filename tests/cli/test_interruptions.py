@@ -23,7 +23,12 @@ ROOT = Path(__file__).parents[2]
 SINE: dict[str, Any] = {
     "algorithm": {"name": "maml"},
     "learner": {"name": "mlp", "hidden": [4]},
-    "training": {"iterations": 10_000_000, "validate_every": 10_000_000, "checkpoint_every": 0.05},
+    "training": {
+        "iterations": 10_000_000,
+        "validate_every": 10_000_000,
+        "checkpoint_every": 0.05,
+        "ahead": 2,
+    },
 }
 
 
