@@ -1,8 +1,12 @@
-"""Measures heartbeats by patient on MIT-BIH, inter-patient: `python tools/measure_ecg.py`."""
+"""Measures heartbeats by patient on MIT-BIH, inter-patient: `python tools/measure_ecg.py`.
+
+A protocol, `disjoint` or `published`, as argument: that one alone.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,7 +28,7 @@ from beat_scores import (
     without_dominant,
 )
 from metadx.algorithms import Algorithm, Dimensions, as_predictor, averaged, build_algorithm, try_adapting
-from metadx.cases import fit_transform, load
+from metadx.cases import Cases, fit_transform, load
 from metadx.cases.signals import DS1, DS2, fibrillating
 from metadx.evaluation import Interval, Predictor, mean_interval
 from metadx.learners import NamedSettings, Tensors
@@ -57,45 +61,69 @@ Ready = tuple[Algorithm, Tensors, Tensors]
 
 
 class Method(NamedTuple):
-    """Who is measured; settings are from cross-validation over the patients of DS1 (docs/results/signals.md)."""
+    """Who is measured, with settings chosen by cross-validation over the patients of DS1 (docs/results.md)."""
 
     title: str
     predictor: Predictor
     ready: Ready | None = None
 
 
+class Learning(NamedTuple):
+    """What is learned from: the patients as they are, and with some of them also in simulated fibrillation."""
+
+    source: PatientSource
+    datasets: list[MetaDataset]
+    size: Dimensions
+
+
 def main() -> None:
-    """Trains on DS1, then tests every method once on the beats of each DS2 patient after the first five minutes."""
+    """Both protocols, or those that the arguments name."""
+    protocols = {"disjoint": disjoint, "published": published}
+    for name in sys.argv[1:] or protocols:
+        protocols[name]()
+
+
+def disjoint() -> None:
+    """Trains on DS1 without 201, then tests every method once on the beats of each DS2 patient after the first five
+    minutes."""
     cases = load("mitdb_dechazal")
     held = np.isin(cases.patient, DS2)
-    known = cases.select(~held)
-    transform = fit_transform(known)
-    learning = PatientSource(known, _HISTORY, transform)
-    simulated = PatientSource(fibrillating(known, np.random.default_rng(0)), _HISTORY, transform)
-    datasets = [
-        MetaDataset("train", [learning], _SHAPE),
-        MetaDataset("train", [learning, simulated], _SHAPE, weights=[1 - _SIMULATED, _SIMULATED]),
-    ]
-    size = Dimensions(transform.shape, len(cases.classes), len(cases.classes))
-    every = load("mitdb")
-    all_of_it = np.isin(np.char.partition(every.name, "@")[:, 0], DS1)
-    published = PatientSource(every.select(all_of_it), _HISTORY, transform)
-    test = PatientSource(cases.select(held), _HISTORY, transform)
-    some = list(tasks(learning, max(MINUTES)).values())[::6]
-    methods = _methods(datasets, size, some) | _convnets(learning, published, size)
+    learning = _learning(cases.select(~held))
+    test = PatientSource(cases.select(held), _HISTORY, learning.source.transform)
+    methods = _methods(learning) | {"alone": _alone(learning)}
     found: dict[int, dict[str, Counts]] = {}
     for minutes in reversed(MINUTES):
-        given = tasks(test, minutes)
         names = list(methods) if minutes == max(MINUTES) else MEMBERS
-        answers = {name: answer(methods[name].predictor, given) for name in names}
-        answers["average"] = {p: mean([answers[name][p] for name in MEMBERS]) for p in given}
-        found[minutes] = {name: count(those, given) for name, those in answers.items()}
+        found[minutes] = counted({name: methods[name] for name in names}, tasks(test, minutes))
         print(minutes, flush=True)
     titles = {name: method.title for name, method in methods.items()}
     write_all(titles | {"average": _AVERAGE}, found)
     members = [ready for name in MEMBERS if (ready := methods[name].ready) is not None]
     together = averaged(members, _OFFSET)
     write_guard(together, tasks(test, max(MINUTES)), found)
+
+
+def published() -> None:
+    """The same after five minutes, trained on DS1 as it was published, whose record 201 is of 202's patient."""
+    every = load("mitdb")
+    learning = _learning(every.select(np.isin(np.char.partition(np.asarray(every.name), "@")[:, 0], DS1)))
+    cases = load("mitdb_dechazal")
+    test = PatientSource(cases.select(np.isin(cases.patient, DS2)), _HISTORY, learning.source.transform)
+    methods = _methods(learning)
+    found = counted(methods, tasks(test, max(MINUTES)))
+    titles = {name: f"DS1 with 201: {method.title}" for name, method in methods.items()}
+    average = f"DS1 with 201: {_AVERAGE}"
+    for name, counts in found.items():
+        write_method(f"{name}201", titles.get(name, average), counts)
+        if name != "average":
+            write_difference(found["average"], counts, f"{name}201", methods[name].title, average)
+
+
+def counted(methods: Mapping[str, Method], given: Mapping[str, Task]) -> dict[str, Counts]:
+    """Confusion matrices of every method, and of the average of the members, from one answer each."""
+    answers = {name: answer(method.predictor, given) for name, method in methods.items()}
+    answers["average"] = {p: mean([answers[name][p] for name in MEMBERS]) for p in given}
+    return {name: count(those, given) for name, those in answers.items()}
 
 
 def mean(answers: Sequence[NDArray[Any]]) -> NDArray[Any]:
@@ -131,31 +159,39 @@ def write_guard(
     write_method("guarded", f"{_AVERAGE}, guarded ({which})", counts)
 
 
-def _methods(datasets: Sequence[MetaDataset], size: Dimensions, some: Sequence[Task]) -> dict[str, Method]:
-    """Everybody, trained on DS1; the network alone tuned on some of its patients."""
-    own = [_trained({"name": "own_normal"}, _PERCEPTRON, _TASKS, each, size) for each in datasets]
-    replay = [
-        _trained({"name": "replay", "steps": 150}, _PERCEPTRON, _POOLED, each, size) for each in datasets
+def _learning(known: Cases) -> Learning:
+    transform = fit_transform(known)
+    plain = PatientSource(known, _HISTORY, transform)
+    simulated = PatientSource(fibrillating(known, np.random.default_rng(0)), _HISTORY, transform)
+    datasets = [
+        MetaDataset("train", [plain], _SHAPE),
+        MetaDataset("train", [plain, simulated], _SHAPE, weights=[1 - _SIMULATED, _SIMULATED]),
     ]
-    scratch = build_algorithm(NamedSettings(name="scratch"), NamedSettings.model_validate(_PERCEPTRON), size)
-    alone = contender("scratch", scratch, *scratch.init(np.random.default_rng(0)))
+    return Learning(plain, datasets, Dimensions(transform.shape, len(known.classes), len(known.classes)))
+
+
+def _methods(learning: Learning) -> dict[str, Method]:
+    """Everybody who learns from other patients; the ConvNet is the baseline to beat."""
+    size, both = learning.size, learning.datasets
+    own = [_trained({"name": "own_normal"}, _PERCEPTRON, _TASKS, each, size) for each in both]
+    replay = [_trained({"name": "replay", "steps": 150}, _PERCEPTRON, _POOLED, each, size) for each in both]
+    convnet = _trained({"name": "replay"}, _CONVNET, _CONVNET_POOLED, by_roots(learning.source), size)
     return {
         "own_normal": _together("Beside the patient's own normal", own),
         "replay": _together("The same network, fine-tuned with replay", replay),
         "pooled": _together("The same network, not adapted", [_changed(one, steps=0) for one in replay]),
-        "alone": Method("The same network on the patient alone", tune(alone, some).predictor),
+        "convnet_replay": Method("ConvNet, fine-tuned with replay", as_predictor(*convnet), convnet),
+        "convnet_pooled": Method("ConvNet, not adapted", as_predictor(*_changed(convnet, steps=0))),
     }
 
 
-def _convnets(learning: PatientSource, published: PatientSource, size: Dimensions) -> dict[str, Method]:
-    """The baseline to beat, and it once more with record 201, whose patient is tested, as the protocol has it."""
-    methods = {}
-    for name, where, source in (("convnet", "", learning), ("convnet201", " with record 201", published)):
-        ready = _trained({"name": "replay"}, _CONVNET, _CONVNET_POOLED, by_roots(source), size)
-        tuned, plain = (f"ConvNet trained{where}, {how}" for how in ("fine-tuned with replay", "not adapted"))
-        methods[f"{name}_replay"] = Method(tuned, as_predictor(*ready), ready)
-        methods[f"{name}_pooled"] = Method(plain, as_predictor(*_changed(ready, steps=0)))
-    return methods
+def _alone(learning: Learning) -> Method:
+    """The network without other patients, tuned on some of them."""
+    some = list(tasks(learning.source, max(MINUTES)).values())[::6]
+    perceptron = NamedSettings.model_validate(_PERCEPTRON)
+    scratch = build_algorithm(NamedSettings(name="scratch"), perceptron, learning.size)
+    alone = contender("scratch", scratch, *scratch.init(np.random.default_rng(0)))
+    return Method("The same network on the patient alone", tune(alone, some).predictor)
 
 
 def by_roots(source: PatientSource) -> Feed:
@@ -213,12 +249,12 @@ def answer(predictor: Predictor, given: Mapping[str, Task]) -> dict[str, NDArray
 
 def write_method(name: str, title: str, counts: Counts) -> None:
     everyone = list(counts.values())
-    goals = {"S": 0.85, "V": 0.965} if name == "average" else {}
+    goals = {"S": 0.85, "V": 0.965} if name.startswith("average") else {}
     for letter, label in CLASSES.items():
         sensitivity, precision, _ = scores(sum(everyone), label)  # type: ignore[arg-type]
         what = f"{title}: {letter} beats, sensitivity {sensitivity:.3f}, precision {precision:.3f}"
         _write(f"f1-{name}-{letter}", what, pooled_f1(everyone, label), target=goals.get(letter))
-    goal = 0.5 if name == "average" else None
+    goal = 0.5 if name.startswith("average") else None
     rest = pooled_f1(without_dominant(counts), CLASSES["S"])
     _write(
         f"f1-{name}-S-without-{DOMINANT}", f"{title}: S beats without record {DOMINANT}", rest, target=goal
@@ -227,17 +263,17 @@ def write_method(name: str, title: str, counts: Counts) -> None:
     _write(f"f1-{name}-S-patients", f"{title}: S beats, mean over patients with at least {MANY}", own)
 
 
-def write_difference(mine: Counts, theirs: Counts, other: str, title: str) -> None:
-    what = f"{_AVERAGE} against {title[0].lower() + title[1:]}, paired over patients"
+def write_difference(mine: Counts, theirs: Counts, other: str, title: str, own: str = _AVERAGE) -> None:
+    what = f"{own} against {title[0].lower() + title[1:]}, paired over patients"
     for letter, label in CLASSES.items():
         gain = pooled_gain(list(mine.values()), list(theirs.values()), label)
         _write(f"gain-{other}-{letter}", f"{what}: {letter} beats", gain, metric="F1, difference")
     gain = pooled_gain(without_dominant(mine), without_dominant(theirs), CLASSES["S"])
     ending = f"S beats without record {DOMINANT}"
     _write(f"gain-{other}-S-without-{DOMINANT}", f"{what}: {ending}", gain, metric="F1, difference")
-    own = mean_interval(own_f1(mine) - own_f1(theirs))
+    each = mean_interval(own_f1(mine) - own_f1(theirs))
     ending = f"S beats, mean over patients with at least {MANY}"
-    _write(f"gain-{other}-S-patients", f"{what}: {ending}", own, metric="F1, difference")
+    _write(f"gain-{other}-S-patients", f"{what}: {ending}", each, metric="F1, difference")
 
 
 def write_minutes(name: str, title: str, minutes: int, counts: Counts) -> None:
