@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Sequence
 from functools import cache, partial
@@ -10,9 +11,11 @@ from typing import Any, Literal, TypeVar, cast
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils import _pytree as pytree
 
 from metadx.algorithms.algorithm import KEPT, Algorithm, Metrics, solve
 from metadx.algorithms.context import EVALUATING, Context
+from metadx.algorithms.cores import over_cores
 from metadx.algorithms.estimator import one_thread
 from metadx.algorithms.memory import saves_memory
 from metadx.algorithms.recorded import Recorded
@@ -27,12 +30,11 @@ from that compiled."""
 Aggregate = Callable[[Tensors], Tensors]
 Result = TypeVar("Result")
 
-_OFTEN = (
-    100  # runs after which it pays to write down what they do, which takes as long as some dozens of them
-)
+_OFTEN = 100  # runs after which writing down what they do pays: it takes as long as some dozens of them
 _PREDICT_TOGETHER = 64
 _MUCH = 50_000  # cases, padding included
 _NUMBERS = 1 << 18  # of inputs whose activations are in memory together
+_SHARED = 1 << 16  # numbers of input from which on every core gets a share of the tasks
 
 
 def mean(stacked: Tensors) -> Tensors:
@@ -170,32 +172,55 @@ class Engine:
     ) -> tuple[Tensors, Tensors, Metrics]:
         """Directions, those tensors of the state that changed, and metrics of each task, stacked."""
         batch = batch.to(home(params, state))
+        shares = _shares(batch) if self.way != "loop" else [batch]
+        at_once = tasks_at_once(params, _numbers(batch) // len(batch.support.x))
+        at_once = at_once and max(1, at_once // len(shares))
+        if len(shares) == 1:
+            return self._share(0, params, state, batch, context, at_once)
+        jobs = [
+            partial(self._share, i, params, state, share, _like_vmap(context, i), at_once)
+            for i, share in enumerate(shares)
+        ]
+        together: tuple[Tensors, Tensors, Metrics] = pytree.tree_map(
+            lambda *parts: torch.cat(parts), *over_cores(jobs)
+        )
+        return together
+
+    def _share(
+        self,
+        number: int,
+        params: Tensors,
+        state: Tensors,
+        batch: Task,
+        context: Context,
+        at_once: int | None,
+    ) -> tuple[Tensors, Tensors, Metrics]:
+        """The directions of a share of a batch, with what was recorded for shares of this number."""
+
+        def plainly(params: Tensors, state: Tensors, batch: Task) -> tuple[Tensors, Tensors, Metrics]:
+            return self._directions(params, state, batch, context, at_once)
+
         if self.way in ("loop", "vmap") or context.query is not None:
-            return self._directions(params, state, batch, context)
-
-        def plainly(params: Tensors, state: Tensors, batch: Task) -> Any:
-            return self._directions(params, state, batch, context)
-
-        recorded = self._recorded(context.train, networks_dtype())
+            return plainly(params, state, batch)
+        recorded = self._recorded(context.train, networks_dtype(), number)
         directions: tuple[Tensors, Tensors, Metrics] = recorded(plainly, params, state, batch)
         return directions
 
     def _directions(
-        self, params: Tensors, state: Tensors, batch: Task, context: Context
+        self, params: Tensors, state: Tensors, batch: Task, context: Context, at_once: int | None = None
     ) -> tuple[Tensors, Tensors, Metrics]:
         def one(task: Task) -> tuple[Tensors, Tensors, Metrics]:
             direction, after, metrics = self.algorithm.update(params, state, task, context)
             return direction, {name: t for name, t in after.items() if t is not state.get(name)}, metrics
 
-        at_once = tasks_at_once(params, _numbers(batch) // len(batch.support.x))
         return over_tasks(one, batch, self.way, at_once)
 
     @property
     def recorded(self) -> int:
         """For how many layouts of batches what was written down in meta-training runs now."""
-        return self._recorded(True, networks_dtype()).recorded
+        return self._recorded(True, networks_dtype(), 0).recorded
 
-    def _recording(self, train: bool, dtype: torch.dtype | None) -> Recorded:
+    def _recording(self, train: bool, dtype: torch.dtype | None, share: int) -> Recorded:
         blind = Context(rng=cast(Any, Unknown()), step=cast(Any, Unknown()), train=train)
         return Recorded(
             partial(self._directions, context=blind), compiled=self.way == "compiled", often=_OFTEN
@@ -230,6 +255,23 @@ class Engine:
 def _numbers(task: Task) -> int:
     """How many numbers the cases of a task, or of a batch of tasks, are made of."""
     return task.support.x.numel() + task.query.x.numel()
+
+
+def _shares(batch: Task) -> list[Task]:
+    """A batch in as many shares as PyTorch may use threads, where it is on the CPU and enough work."""
+    tasks, x = len(batch.support.x), batch.support.x
+    cores = min(torch.get_num_threads(), tasks)
+    if x.device.type != "cpu" or _numbers(batch) < _SHARED or cores == 1:
+        return [batch]
+    return [
+        pytree.tree_map(lambda t, i=i: t[tasks * i // cores : tasks * (i + 1) // cores], batch)
+        for i in range(cores)
+    ]
+
+
+def _like_vmap(context: Context, share: int) -> Context:
+    """The context for one of several shares: `vmap` draws random numbers once for all tasks."""
+    return context._replace(rng=copy.deepcopy(context.rng)) if share else context
 
 
 def _mostly_padding(tasks: Sequence[Task]) -> bool:
