@@ -9,7 +9,8 @@ from metadx.studies.diagnosing import adapt_run, load_model, model_of, refuse_od
 from metadx.studies.exam import Exam, Outcome, Plan, Progress, draw_exam, sit
 from metadx.studies.hardware import hardware
 from metadx.studies.journal import Trial
-from metadx.studies.own.job import StudySettings, run_study
+from metadx.studies.own.job import run_study
+from metadx.studies.own.settings import StudySettings
 from metadx.studies.planning import plan_run
 from metadx.studies.problem import Problem
 from metadx.studies.recipe import (
