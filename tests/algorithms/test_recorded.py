@@ -41,7 +41,17 @@ def in_place(x: Tensor, weight: Tensor) -> list[Tensor]:
     return [out, torch.zeros_like(x), out + x @ weight @ weight.t()]
 
 
-@pytest.mark.parametrize("function", [second_order, chained_views, in_place])
+def elements_of_other_kinds(x: Tensor, weight: Tensor) -> list[Tensor]:
+    wave = torch.view_as_complex(x.view(2, 3, 2).contiguous())
+    return [
+        torch.view_as_real(wave[1:].conj().resolve_conj()) * weight[0, 0],
+        wave.conj().imag + 1,
+        x.view(torch.int32)[1] + 1,
+        (x > 0) * 1,
+    ]
+
+
+@pytest.mark.parametrize("function", [second_order, chained_views, in_place, elements_of_other_kinds])
 def test_what_is_written_down_gives_the_same_for_other_arguments(function: Any) -> None:
     written = write_down(function, args())
     short = lean(written)
@@ -130,6 +140,15 @@ def test_what_something_hidden_changes_is_not_trusted() -> None:
     for seed in range(5):
         recorded(changing, *args(seed))
     assert recorded.recorded == 0
+
+
+def test_one_tensor_given_twice_is_two_arguments() -> None:
+    recorded = Recorded(lambda x, y: [x - y], often=0)
+    x, y = torch.ones(2), torch.zeros(2)
+    for _ in range(3):
+        recorded(lambda x, y: [x - y], x, x)
+    assert recorded.recorded == 1
+    assert torch.equal(recorded(lambda x, y: [x - y], x, y)[0], x)
 
 
 def test_each_layout_is_written_down_by_itself() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import torch
 
 from contracts.cases import make_cases
 from metadx.cases import Cases, fit_transform
-from metadx.tasks import ConditionSource, MetaDataset, Shape, SinusoidSource, augmentations, stack
+from metadx.tasks import ConditionSource, MetaDataset, Shape, SinusoidSource, Task, augmentations, stack
 from metadx.training import pooled_cases
 
 SHAPE = Shape(ways=2, shots=(1, 3), query=(1, 4))
@@ -51,6 +52,31 @@ def test_a_batch_is_its_tasks_stacked(kind: str) -> None:
                 assert x.dtype == y.dtype
                 assert torch.equal(x, y)
     assert a.bit_generator.state == b.bit_generator.state
+
+
+class Padded:
+    """A source of one's own making, whose tasks are padded already and have no numbers of cases."""
+
+    name, classification = "padded", True
+
+    def __init__(self, source: ConditionSource) -> None:
+        self.input_shape = source.input_shape
+        self.patients, self.conditions, self.draw = source.patients, source.conditions, source.draw
+        self._task = source.task
+
+    def task(self, episode: Any) -> Task:
+        task = self._task(episode)
+        task.support.mask[-1] = 0
+        return task
+
+
+def test_padding_of_a_sources_own_is_not_changed() -> None:
+    source = Padded(ConditionSource(pictures()))
+    change = augmentations(["flip", "intensity"], ["crop"], source.input_shape)
+    dataset = MetaDataset("train", [source], Shape(ways=2, shots=2, query=2), augment=change)
+    batch = dataset.sample(np.random.default_rng(0), 3)
+    assert batch.support.mask.sum() == 9
+    assert not batch.support.x[:, -1].any()
 
 
 def test_drawing_gives_copies() -> None:

@@ -43,27 +43,34 @@ class Unknown:
 
 
 class Layout(NamedTuple):
-    """How the elements of a tensor lie in its storage."""
+    """How the elements of a tensor lie in its storage.
+
+    Args:
+        shape, stride, offset: in elements.
+        dtype: of the elements.
+    """
 
     shape: torch.Size
     stride: tuple[int, ...]
     offset: int
+    dtype: torch.dtype
 
 
 def layout(tensor: Tensor) -> Layout:
-    return Layout(tensor.shape, tensor.stride(), int(tensor.storage_offset()))
+    """How this tensor lies."""
+    return Layout(tensor.shape, tensor.stride(), int(tensor.storage_offset()), tensor.dtype)
 
 
 def write_down(function: Callable[..., Sequence[Tensor]], args: Sequence[Tensor]) -> fx.GraphModule:
     """The operations that a function runs on these arguments, each a node.
 
-    Its `meta` has the layout of what it gives, and whether that is a view of the node's first argument.
-
-    Tensors that are neither arguments nor made of them are constants of the module.
+    Its `meta` has the layout of what it gives, and whether that is a view of the same elements as the node's first
+    argument. Tensors that are neither arguments nor made of them are constants of the module.
 
     Raises:
         Unrecordable: operations depend on values, draw random numbers, or are too many.
     """
+    args = [arg.detach() for arg in args]  # one tensor that is given twice is two arguments
     tape = _Tape(args)
     with tape:
         results = function(*args)
@@ -117,7 +124,7 @@ class _Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]
         made = self.graph.call_function(func, *noted)
         if isinstance(out, Tensor):
             first = args[0] if args and isinstance(args[0], Tensor) else None
-            self._enter(out, made, view=first is not None and _share(out, first))
+            self._enter(out, made, view=first is not None and _same_elements(out, first))
         else:
             for number, part in enumerate(out or ()):
                 if isinstance(part, Tensor):
@@ -138,5 +145,10 @@ def _by_number(func: Any, args: Any) -> bool:
     )
 
 
-def _share(one: Tensor, other: Tensor) -> bool:
-    return bool(one.untyped_storage()._cdata == other.untyped_storage()._cdata)
+def _same_elements(one: Tensor, other: Tensor) -> bool:
+    """Whether the elements of both are those of one storage, read in the same way."""
+    return one.untyped_storage()._cdata == other.untyped_storage()._cdata and (
+        one.dtype,
+        one.is_conj(),
+        one.is_neg(),
+    ) == (other.dtype, other.is_conj(), other.is_neg())

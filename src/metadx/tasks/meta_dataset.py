@@ -145,7 +145,7 @@ class MetaDataset:
             return _Drawn(source, episode, self.augment.changed(source.task(episode), rng), None)
         task = source.task(episode) if numbered_by is None else numbered_by.numbered(episode)
         how = [
-            () if change is None else change.draw(rng, len(part.x))
+            () if change is None else change.draw(rng, int((part.mask > 0).sum()))
             for change, part in zip(changes or (None, None), task, strict=True)
         ]
         return _Drawn(source, episode, task, numbered_by, (how[0], how[1]))
