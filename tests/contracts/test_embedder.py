@@ -55,6 +55,9 @@ class Shared:
 
     def inputs(self, index: NDArray[np.int64]) -> Tensor:
         self.asked.update(index.tolist())
+        return self.kept(index)
+
+    def kept(self, index: NDArray[np.int64]) -> Tensor:
         return self.x[torch.from_numpy(index)]
 
 

@@ -73,7 +73,7 @@ def _merge_views(graph: fx.Graph) -> None:
 
 
 def _merge_equal(graph: fx.Graph) -> None:
-    """Computes once what was computed more often."""
+    """Computes once what was computed more often (common subexpressions)."""
     first: dict[Any, fx.Node] = {}
     for node in graph.nodes:
         if node.op not in ("call_function", "call_method"):

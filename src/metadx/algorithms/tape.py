@@ -1,4 +1,4 @@
-"""Writes down the tensor operations that a pure function runs, so that they can run again without the function.
+"""Writes down (traces) the tensor operations that a pure function runs, to run them again without the function.
 
 A small network's meta-step is some hundreds of operations, each of which costs more to start, through Python,
 autograd and `vmap`, than to run. What is written down is below all of these: derivatives are already taken, and

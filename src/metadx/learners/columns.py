@@ -1,7 +1,7 @@
 """Convolutions of tasks with weights of their own as one batched product of matrices.
 
 Where a task has few outputs, as deep in a network, starting a convolution for each task takes longer than the
-arithmetic. Gathering what each output sees into a row makes all tasks one product.
+arithmetic. Gathering what each output sees into a row (im2col) makes all tasks one product.
 """
 
 from __future__ import annotations

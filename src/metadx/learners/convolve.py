@@ -20,7 +20,7 @@ from metadx.learners import columns
 from metadx.learners.columns import Where
 from metadx.learners.precision import as_products
 
-_FEW = 36
+_FEW = 36  # numbers that make an output
 _LOOPING = {"cpu"}  # devices on which a convolution per task is faster than a grouped one
 
 
@@ -49,8 +49,8 @@ def _by_columns(x: Tensor, weight: Tensor, where: Where) -> Tensor:
     (down, right), (above, beside) = where
     padded = F.pad(x, (beside, beside, above, above))
     windows = padded.unfold(2, weight.shape[2], down).unfold(3, weight.shape[3], right)
-    columns = windows.permute(0, 2, 3, 1, 4, 5).flatten(3)
-    return (columns @ weight.flatten(1).mT).permute(0, 3, 1, 2)
+    seen = windows.permute(0, 2, 3, 1, 4, 5).flatten(3)
+    return (seen @ weight.flatten(1).mT).permute(0, 3, 1, 2)
 
 
 class _Convolve(Function):

@@ -193,9 +193,8 @@ def _shares(mask: Tensor, x: Tensor) -> Tensor | None:
     if not torch._C._are_functorch_transforms_active() and mask.device.type == "cpu" and bool(mask.all()):
         return None
     mask = mask.to(x.dtype)
-    return mask / (
-        mask.sum(-1, keepdim=True) * math.prod(x.shape[3:])
-    )  # NaN without a case: nothing is known
+    cases = mask.sum(-1, keepdim=True)  # of none nothing is known: NaN
+    return mask / (cases * math.prod(x.shape[3:]))
 
 
 def _total(x: Tensor) -> Tensor:

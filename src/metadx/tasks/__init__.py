@@ -9,7 +9,7 @@ from metadx.tasks.augment import (
     augmentation,
     augmentations,
 )
-from metadx.tasks.batch import Batch, Part, joined
+from metadx.tasks.batch import Batch, DrawnExamples, joined
 from metadx.tasks.case_inputs import as_inputs
 from metadx.tasks.conditions import ConditionEpisode, ConditionSource
 from metadx.tasks.drawn import DrawnTasks
@@ -38,6 +38,7 @@ __all__ = [
     "ConditionSource",
     "ConditionSplit",
     "Drawn",
+    "DrawnExamples",
     "DrawnTasks",
     "Episode",
     "Examples",
@@ -46,7 +47,6 @@ __all__ = [
     "GroupSplit",
     "MetaDataset",
     "MetaSplits",
-    "Part",
     "PatientEpisode",
     "PatientSource",
     "PermutedEpisode",

@@ -88,7 +88,7 @@ _BRIGHTER, _CONTRAST = 0.1, 0.2
 
 
 def _draw_flip(rng: np.random.Generator, cases: int, _: Sequence[int]) -> Numbers:
-    """Mirrors every other picture, left to right."""
+    """Mirrors each picture left to right with a probability of 1/2."""
     return rng.random(cases) < 0.5
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from metadx.tasks.augment import Changes, Numbers
@@ -31,7 +30,7 @@ class Pending(NamedTuple):
     padded: bool
 
 
-class Part(NamedTuple):
+class DrawnExamples(NamedTuple):
     """Cases of a batch as they were drawn: `x` may be pixels, uint8."""
 
     examples: Examples
@@ -47,12 +46,12 @@ class Part(NamedTuple):
             x = _without_padding(changed, mask) if self.pending.padded else changed
         return Examples(x, y, mask)
 
-    def pinned(self) -> Part:
+    def pinned(self) -> DrawnExamples:
         """The cases in memory that a GPU can copy from by itself."""
         pending = self.pending
         if pending is not None:
             pending = pending._replace(numbers=tuple(one.pin_memory() for one in pending.numbers))
-        return Part(Examples(*(tensor.pin_memory() for tensor in self.examples)), pending)
+        return DrawnExamples(Examples(*(tensor.pin_memory() for tensor in self.examples)), pending)
 
 
 class Batch(NamedTuple):
@@ -62,7 +61,7 @@ class Batch(NamedTuple):
         parts: support and query of tasks, or pooled cases.
     """
 
-    parts: tuple[Part, ...]
+    parts: tuple[DrawnExamples, ...]
 
     def on(self, device: torch.device | str) -> Any:
         """What it becomes there: a `Task` with tasks first, or `Examples` of pooled cases."""
@@ -115,17 +114,11 @@ def _kept(part: Examples, sources: Sequence[CaseSource]) -> Tensor:
     of_source: dict[CaseSource, list[int]] = {}
     for task, source in enumerate(sources):
         of_source.setdefault(source, []).append(task)
-    parts = [kept_by(source)(number[tasks].ravel()) for source, tasks in of_source.items()]
+    parts = [source.kept(number[tasks].ravel()) for source, tasks in of_source.items()]
     x = joined(parts).view(*number.shape, *parts[0].shape[1:])
     if len(parts) > 1:
         x = x[torch.from_numpy(np.argsort(np.concatenate(list(of_source.values()))))]
     return _without_padding(x, part.mask) if (part.mask == 0).any() else x
-
-
-def kept_by(source: Any) -> Callable[[NDArray[np.int64]], Tensor]:
-    """What a source keeps of cases by number; their inputs, where it does not tell."""
-    kept: Callable[[NDArray[np.int64]], Tensor] = getattr(source, "kept", source.inputs)
-    return kept
 
 
 def joined(parts: Sequence[Tensor]) -> Tensor:

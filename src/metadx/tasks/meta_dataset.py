@@ -13,7 +13,7 @@ from torch import Tensor
 
 from metadx.errors import UserError
 from metadx.tasks.augment import Augment, Augments, Changes, Numbers
-from metadx.tasks.batch import Batch, Part, Pending, gathered, pending
+from metadx.tasks.batch import Batch, DrawnExamples, Pending, gathered, pending
 from metadx.tasks.case_inputs import as_inputs
 from metadx.tasks.source import CaseSource, Episode, Shape, TaskSource, bounds, draw_shots
 from metadx.tasks.task import Task
@@ -115,7 +115,9 @@ class MetaDataset:
         batch = gathered([one.task for one in drawn], [one.numbered_by for one in drawn])
         numbers = zip(*(one.numbers for one in drawn), strict=True)
         parts = zip(batch, self._changes() or (None, None), numbers, strict=True)
-        return Batch(tuple(Part(part, pending(change, how, part.mask)) for part, change, how in parts))
+        return Batch(
+            tuple(DrawnExamples(part, pending(change, how, part.mask)) for part, change, how in parts)
+        )
 
     def names(self, rng: np.random.Generator, tasks: int, shape: Shape | None = None) -> list[str]:
         """What `sample` draws from the same generator, in words."""

@@ -103,3 +103,6 @@ class CaseSource(TaskSource, Protocol):
 
     def inputs(self, index: NDArray[np.int64]) -> Tensor:
         """Transformed observations of the cases at `index`, float32."""
+
+    def kept(self, index: NDArray[np.int64]) -> Tensor:
+        """What `metadx.tasks.as_inputs` makes those inputs of: pixels, uint8, or the inputs themselves; a copy."""

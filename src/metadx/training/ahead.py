@@ -93,7 +93,7 @@ class Ahead:
                 batch = draw(self._feed, rng, self._size)
                 if self._device.type == "cuda" and isinstance(batch, Batch):
                     batch = batch.pinned()
-            except BaseException as error:  # noqa: BLE001: it is raised where the batch was asked for
+            except BaseException as error:  # raised where the batch was asked for
                 self._put(_Drawn(before, before, None, error))
                 return
             self._put(_Drawn(before, rng.bit_generator.state, batch))
