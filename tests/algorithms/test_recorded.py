@@ -130,15 +130,23 @@ def test_it_takes_over_after_it_was_right_once() -> None:
     )  # ours; twice before, once written down and once beside, once compared
 
 
-def test_what_something_hidden_changes_is_not_trusted() -> None:
+@pytest.mark.parametrize("by", [1, 1e-6])
+def test_what_something_hidden_changes_is_not_trusted(by: float) -> None:
     hidden = iter(range(100))
 
     def changing(x: Tensor, weight: Tensor) -> list[Tensor]:
-        return [x + next(hidden)]
+        return [x * (1 + by * next(hidden))]
 
     recorded = Recorded(changing, often=0)
     for seed in range(5):
         recorded(changing, *args(seed))
+    assert recorded.recorded == 0
+
+
+@pytest.mark.parametrize("use", [torch.tensor, torch.arange, abs, lambda it: torch.ones(2)[it]])
+def test_what_fails_where_something_is_unknown_runs_as_before(use: Callable[[Any], Any]) -> None:
+    recorded = Recorded(lambda x, weight: [x * use(Unknown())], often=0)
+    assert all(map(torch.equal, recorded(second_order, *args()), second_order(*args())))
     assert recorded.recorded == 0
 
 

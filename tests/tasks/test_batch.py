@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +12,16 @@ import torch
 
 from contracts.cases import make_cases
 from metadx.cases import Cases, fit_transform
-from metadx.tasks import ConditionSource, MetaDataset, Shape, SinusoidSource, Task, augmentations, stack
+from metadx.tasks import (
+    ConditionSource,
+    Examples,
+    MetaDataset,
+    Shape,
+    SinusoidSource,
+    Task,
+    augmentations,
+    stack,
+)
 from metadx.training import pooled_cases
 
 SHAPE = Shape(ways=2, shots=(1, 3), query=(1, 4))
@@ -54,29 +64,35 @@ def test_a_batch_is_its_tasks_stacked(kind: str) -> None:
     assert a.bit_generator.state == b.bit_generator.state
 
 
-class Padded:
-    """A source of one's own making, whose tasks are padded already and have no numbers of cases."""
+class Whole:
+    """A source of one's own making, whose tasks have inputs and no numbers of cases."""
 
-    name, classification = "padded", True
+    name, classification = "whole", True
 
-    def __init__(self, source: ConditionSource) -> None:
-        self.input_shape = source.input_shape
+    def __init__(self, source: ConditionSource, change: Callable[[Examples], Examples]) -> None:
+        self.input_shape, self._task, self._change = source.input_shape, source.task, change
         self.patients, self.conditions, self.draw = source.patients, source.conditions, source.draw
-        self._task = source.task
 
     def task(self, episode: Any) -> Task:
-        task = self._task(episode)
-        task.support.mask[-1] = 0
-        return task
+        return Task(*map(self._change, self._task(episode)))
 
 
 def test_padding_of_a_sources_own_is_not_changed() -> None:
-    source = Padded(ConditionSource(pictures()))
+    source = Whole(
+        ConditionSource(pictures()), lambda part: part._replace(mask=part.mask * (torch.arange(4) < 3))
+    )
     change = augmentations(["flip", "intensity"], ["crop"], source.input_shape)
     dataset = MetaDataset("train", [source], Shape(ways=2, shots=2, query=2), augment=change)
     batch = dataset.sample(np.random.default_rng(0), 3)
     assert batch.support.mask.sum() == 9
     assert not batch.support.x[:, -1].any()
+
+
+def test_bytes_that_are_a_sources_own_inputs_stay_bytes() -> None:
+    source = Whole(ConditionSource(pictures()), lambda part: part._replace(x=(255 * part.x).byte()))
+    dataset = MetaDataset("train", [source], SHAPE)
+    assert dataset.sample(np.random.default_rng(0), 3).support.x.dtype == torch.uint8
+    assert dataset.tasks(1)[0].support.x.dtype == torch.uint8
 
 
 def test_drawing_gives_copies() -> None:

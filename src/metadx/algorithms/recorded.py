@@ -11,7 +11,7 @@ from torch import Tensor, fx
 from torch.utils import _pytree as pytree
 
 from metadx.algorithms.lean import lean
-from metadx.algorithms.tape import Unrecordable, write_down
+from metadx.algorithms.tape import write_down
 from metadx.errors import UserError
 
 Run = Callable[..., Sequence[Tensor]]
@@ -23,9 +23,10 @@ class Recorded:
     """Runs a function; or what it wrote down of it, once that gave the same on other arguments.
 
     Args:
-        function: takes and returns tensors, or dicts and tuples of them; anything else that it depends on it must
-            refuse, by raising `Unrecordable`.
-        compiled: compile what is written down with `torch.compile`; it computes the same up to rounding then.
+        function: takes and returns tensors, or dicts and tuples of them; where it depends on anything else it must
+            raise, as whatever is done with `Unknown` does.
+        compiled: compile what is written down with `torch.compile`; it computes the same up to rounding then, and
+            to the bit otherwise.
         often: runs on arguments of one layout before they are written down.
     """
 
@@ -78,7 +79,7 @@ class _OfLayout:
             return plainly(*args)
         result = plainly(*args)
         with torch.no_grad():
-            self.trusted = _agree(self._run(*leaves), pytree.tree_leaves(result))
+            self.trusted = self._agree(self._run(*leaves), pytree.tree_leaves(result))
         if not self.trusted:
             self._give_up()
         return result
@@ -94,10 +95,19 @@ class _OfLayout:
 
         try:
             module = write_down(flat, leaves)
-        except Unrecordable:
+        except Exception:  # of any kind: torch raises its own where it is given what is unknown
             self._give_up()
         else:
             self._run = _compiled(module) if self._compiled else lean(module).forward
+
+    def _agree(self, found: Sequence[Tensor], expected: Sequence[Tensor]) -> bool:
+        rtol, atol = (1e-4, 1e-6) if self._compiled else (0.0, 0.0)
+        return all(
+            one.shape == other.shape
+            and one.dtype == other.dtype
+            and torch.allclose(one, other, rtol=rtol, atol=atol, equal_nan=True)
+            for one, other in zip(found, expected, strict=True)
+        )
 
     def _give_up(self) -> None:
         self._left, self._run = math.inf, None
@@ -125,12 +135,3 @@ def _tensors(tree: Any) -> Iterator[Tensor]:
     else:
         for part in tree.values() if isinstance(tree, dict) else tree:
             yield from _tensors(part)
-
-
-def _agree(found: Sequence[Tensor], expected: Sequence[Tensor]) -> bool:
-    return all(
-        one.shape == other.shape
-        and one.dtype == other.dtype
-        and torch.allclose(one, other, rtol=1e-4, atol=1e-6, equal_nan=True)
-        for one, other in zip(found, expected, strict=True)
-    )

@@ -31,15 +31,22 @@ class Pending(NamedTuple):
 
 
 class DrawnExamples(NamedTuple):
-    """Cases of a batch as they were drawn: `x` may be pixels, uint8."""
+    """Cases of a batch as they were drawn.
+
+    Args:
+        examples: the cases.
+        pending: changes yet to be made.
+        kept: whether `x` is what sources keep, pixels perhaps, and not inputs yet.
+    """
 
     examples: Examples
     pending: Pending | None
+    kept: bool
 
     def on(self, device: torch.device | str) -> Examples:
         """The cases finished there."""
         x, y, mask = (tensor.to(device, non_blocking=True) for tensor in self.examples)
-        x = as_inputs(x)
+        x = as_inputs(x) if self.kept else x
         if self.pending is not None:
             numbers = [one.to(device, non_blocking=True) for one in self.pending.numbers]
             changed = self.pending.changes.apply(x.flatten(0, mask.dim() - 1), numbers).view_as(x)
@@ -51,7 +58,7 @@ class DrawnExamples(NamedTuple):
         pending = self.pending
         if pending is not None:
             pending = pending._replace(numbers=tuple(one.pin_memory() for one in pending.numbers))
-        return DrawnExamples(Examples(*(tensor.pin_memory() for tensor in self.examples)), pending)
+        return DrawnExamples(Examples(*(tensor.pin_memory() for tensor in self.examples)), pending, self.kept)
 
 
 class Batch(NamedTuple):
@@ -94,7 +101,8 @@ def pending(changes: Changes | None, drawn: Sequence[tuple[Numbers, ...]], mask:
 
 
 def gathered(tasks: Sequence[Task], sources: Sequence[CaseSource | None]) -> Task:
-    """Tasks of case numbers stacked, with what their sources keep of those cases.
+    """Tasks of case numbers stacked, with what their sources keep of those cases; where not all of them have case
+    numbers, with inputs.
 
     Args:
         tasks: with case numbers in the place of inputs where they have a source.

@@ -115,8 +115,9 @@ class MetaDataset:
         batch = gathered([one.task for one in drawn], [one.numbered_by for one in drawn])
         numbers = zip(*(one.numbers for one in drawn), strict=True)
         parts = zip(batch, self._changes() or (None, None), numbers, strict=True)
+        kept = all(one.numbered_by is not None for one in drawn)
         return Batch(
-            tuple(DrawnExamples(part, pending(change, how, part.mask)) for part, change, how in parts)
+            tuple(DrawnExamples(part, pending(change, how, part.mask), kept) for part, change, how in parts)
         )
 
     def names(self, rng: np.random.Generator, tasks: int, shape: Shape | None = None) -> list[str]:

@@ -71,7 +71,7 @@ class Pooled:
         """A batch to be finished on the device that learns from it."""
         x, y, mask = self._draw(rng, size)
         x, change = self._dataset.draw_changes(x, rng)
-        return Batch((DrawnExamples(Examples(x, y, mask), change),))
+        return Batch((DrawnExamples(Examples(x, y, mask), change, kept=True),))
 
 
 def feed_for(algorithm: Algorithm, dataset: MetaDataset) -> Feed:
