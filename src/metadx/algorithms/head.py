@@ -38,14 +38,18 @@ def embed_support(net: Functional, tensors: Tensors, support: Examples) -> tuple
 
 def through_linear_head(net: Functional, tensors: Tensors, reference: Reference, x: Tensor) -> Tensor:
     """Outputs of a linear head on the network's embedding; the tensors of both are given."""
-    return net.given(tensors, reference, x) @ tensors[WEIGHT].mT + tensors[BIAS]
+    return _linear(tensors, net.given(tensors, reference, x))
 
 
 def with_linear_head(net: Functional) -> Forward:
     """Outputs of a linear head on the network's embedding of cases, whose batch statistics are their own."""
-    return lambda tensors, cases: net(tensors, cases.x, cases.mask) @ tensors[WEIGHT].mT + tensors[BIAS]
+    return lambda tensors, cases: _linear(tensors, net(tensors, cases.x, cases.mask))
 
 
 def linear_head_objective(net: Functional, loss: Loss, fixed: Tensors, support: Examples) -> Objective:
     """The loss on the support set as a function of the tensors that adapt, a linear head among them."""
     return lambda fast: support_loss(with_linear_head(net), loss, fixed | fast, support, support)
+
+
+def _linear(tensors: Tensors, embedding: Tensor) -> Tensor:
+    return embedding @ tensors[WEIGHT].mT + tensors[BIAS]
