@@ -1,7 +1,8 @@
 """Writes the tables of README.md and docs/ from results/*.json, between markers; `--check` only compares.
 
 A block `<!-- results: PATTERN -->` ... `<!-- end -->` becomes a table of the rows whose id matches the pattern, or
-one of several with commas between; `<!-- targets: PATTERN -->` of those among them that have a target.
+one of several with commas between; `<!-- targets: PATTERN -->` of those among them that have a target;
+`<!-- ranked: PATTERN -->` of all of them, the best first.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-BLOCK = re.compile(r"(<!-- (results|targets): (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+BLOCK = re.compile(r"(<!-- (results|targets|ranked): (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 HEAD = (
     "| what | metric | measured | 95 % interval | n | target | command | hardware, date |\n"
     + "|---" * 8
@@ -32,7 +33,15 @@ def measured() -> tuple[dict[str, Any], ...]:
 def rows(kind: str, patterns: str) -> list[dict[str, Any]]:
     """The result rows that a block shows, pattern by pattern, in order of id."""
     found = [row for each in patterns.split(",") for row in measured() if fnmatch.fnmatch(row["id"], each)]
+    if kind == "ranked":
+        return sorted(found, key=_rank)
     return [row for row in found if kind == "results" or row["target"] is not None]
+
+
+def _rank(row: dict[str, Any]) -> tuple[bool, float]:
+    """The best first, what was not run last."""
+    value = row["value"] or 0.0
+    return row["value"] is None, -value if row["better"] == "higher" else value
 
 
 def table(kind: str, patterns: str) -> str:
