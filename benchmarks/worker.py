@@ -67,7 +67,9 @@ class Worker:
         self._side = self._module.side(problem)
         self._step = meta_step(self._side)
         if threads is not None:
-            torch.set_num_threads(threads or self._faster(self._step))
+            torch.set_num_threads(threads or self._faster(self._step, self._side.warm))
+            for _ in range(self._side.warm if threads else 0):
+                self._step()
         return {"threads": torch.get_num_threads(), "about": self._side.about}
 
     def time(self, steps: int) -> dict[str, Any]:
@@ -112,12 +114,13 @@ class Worker:
         cases = self._drawing(number)
         return {"seconds": time.perf_counter() - began, "cases": cases}
 
-    def _faster(self, function: Callable[[], Any]) -> int:
+    def _faster(self, function: Callable[[], Any], warm: int = 0) -> int:
         everything = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         taken = {}
         for threads in {1, everything}:
             torch.set_num_threads(threads)
-            function()
+            for _ in range(1 + warm):
+                function()
             taken[threads] = min(_seconds(function) for _ in range(2))
         return min(taken, key=lambda threads: taken[threads])
 

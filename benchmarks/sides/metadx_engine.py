@@ -51,10 +51,13 @@ def side(problem: Problem) -> Side:
         for name, leaf in leaves.items():
             leaf.grad = direction[name]
 
-    if chosen in ("recorded", "compiled"):
-        for _ in range(_UNTIL_RECORDED):
-            backward()
-    return Side(list(leaves.values()), backward, about=str(chosen), fused=True)
+    return Side(
+        list(leaves.values()),
+        backward,
+        about=str(chosen),
+        fused=True,
+        warm=_UNTIL_RECORDED if chosen in ("recorded", "compiled") else 0,
+    )
 
 
 def _batch(problem: Problem) -> Task:

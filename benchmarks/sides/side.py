@@ -22,12 +22,14 @@ class Side(NamedTuple):
         backward: adds the gradient of the mean query loss over all tasks to their `.grad`.
         about: what it ran with, for the row.
         fused: whether its own training steps by torch's fused Adam.
+        warm: meta-steps to run before any is measured, on as many threads.
     """
 
     parameters: list[nn.Parameter] | list[Tensor]
     backward: Callable[[], None]
     about: str = ""
     fused: bool = False
+    warm: int = 0
 
 
 def loss_of(problem: Problem) -> Callable[[Tensor, Tensor], Tensor]:
