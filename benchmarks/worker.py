@@ -68,8 +68,8 @@ class Worker:
         self._step = meta_step(self._side)
         if threads is not None:
             torch.set_num_threads(threads or self._faster(self._step, self._side.warm))
-            for _ in range(self._side.warm if threads else 0):
-                self._step()
+        for _ in range(0 if threads == 0 else self._side.warm):
+            self._step()
         return {"threads": torch.get_num_threads(), "about": self._side.about}
 
     def time(self, steps: int) -> dict[str, Any]:
