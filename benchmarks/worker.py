@@ -69,7 +69,7 @@ class Worker:
         if threads is not None:
             torch.set_num_threads(threads or self._faster(self._step, self._side.warm))
         for _ in range(0 if threads == 0 else self._side.warm):
-            self._step()
+            self._side.backward()  # parameters stay where they are
         return {"threads": torch.get_num_threads(), "about": self._side.about}
 
     def time(self, steps: int) -> dict[str, Any]:
