@@ -33,7 +33,7 @@ Result = TypeVar("Result")
 _OFTEN = 100  # runs after which writing down what they do pays: it takes as long as some dozens of them
 _PREDICT_TOGETHER = 64
 _MUCH = 50_000  # cases, padding included
-_NUMBERS = 1 << 18  # of inputs whose activations are in memory together
+_NUMBERS = 1 << 24  # of activations of a first layer that are in memory together
 _SHARED = 1 << 16  # numbers of input from which on every core gets a share of the tasks
 
 
@@ -78,10 +78,14 @@ def tasks_at_once(params: Tensors, numbers: int) -> int | None:
     """How many tasks go through vmap together; None for all of them, where activations are small.
 
     Args:
-        params: convolutions keep activations many times as large as their inputs.
+        params: convolutions keep activations many times as large as their inputs, as often as they have channels.
         numbers: that the cases of one task are made of.
     """
-    return max(1, _NUMBERS // max(1, numbers)) if _convolutional(params) else None
+    first = next((value for value in params.values() if value.dim() > 2), None)
+    if first is None:
+        return None
+    activations = numbers * len(first) // max(1, first.shape[1])
+    return max(1, _NUMBERS // max(1, activations))
 
 
 def _convolutional(params: Tensors) -> bool:

@@ -21,7 +21,7 @@ from metadx.learners.columns import Where
 from metadx.learners.precision import as_products
 
 _FEW = 36  # numbers that make an output
-_LOOPING = {"cpu"}  # devices on which a convolution per task is faster than a grouped one
+_LOOPING = {"cpu"}  # devices on which a convolution of pictures per task is faster than a grouped one
 
 
 def convolve(
@@ -216,8 +216,11 @@ def _with_channels_last(x: Tensor) -> Tensor:
 
 
 def _grouped(x: Tensor) -> bool:
-    """Whether weights of each task make one grouped convolution: where starting an operation is what costs."""
-    return len(x) > 1 and x.device.type not in _LOOPING
+    """Whether weights of each task make one grouped convolution: where starting an operation is what costs.
+
+    That is so on other devices than the CPU, and for signals, whose convolutions are small.
+    """
+    return len(x) > 1 and (x.dim() == 4 or x.device.type not in _LOOPING)
 
 
 def _side_by_side(x: Tensor) -> Tensor:
