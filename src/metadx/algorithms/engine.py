@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Sequence
-from functools import cache, partial
+from functools import partial
 from typing import Any, Literal, TypeVar, cast
 
 import numpy as np
@@ -71,7 +71,7 @@ def choose_way(algorithm: Algorithm, params: Tensors, device: torch.device | str
     slow = isinstance(network, nn.Module) and any(leaves_to_torch(layer) for layer in network.modules())
     if slow and torch.device(device).type == "cpu":
         return "loop"
-    return "vmap" if _convolutional(params) or saves_memory(algorithm) else "recorded"
+    return "vmap" if _first_convolution(params) is not None or saves_memory(algorithm) else "recorded"
 
 
 def tasks_at_once(params: Tensors, numbers: int) -> int | None:
@@ -81,15 +81,15 @@ def tasks_at_once(params: Tensors, numbers: int) -> int | None:
         params: convolutions keep activations many times as large as their inputs, as often as they have channels.
         numbers: that the cases of one task are made of.
     """
-    first = next((value for value in params.values() if value.dim() > 2), None)
+    first = _first_convolution(params)
     if first is None:
         return None
     activations = numbers * len(first) // max(1, first.shape[1])
     return max(1, _NUMBERS // max(1, activations))
 
 
-def _convolutional(params: Tensors) -> bool:
-    return any(value.dim() > 2 for value in params.values())
+def _first_convolution(params: Tensors) -> Tensor | None:
+    return next((value for value in params.values() if value.dim() > 2), None)
 
 
 def over_tasks(function: Callable[[Any], Result], batch: Any, way: Way, at_once: int | None = None) -> Result:
@@ -157,7 +157,7 @@ class Engine:
         self.algorithm = algorithm
         self.way = way
         self.aggregate = aggregate
-        self._recorded = cache(self._recording)
+        self._recorded: dict[Any, Recorded] = {}
 
     def update(
         self, params: Tensors, state: Tensors, batch: Task, context: Context = EVALUATING
@@ -206,12 +206,14 @@ class Engine:
 
         if self.way in ("loop", "vmap") or context.query is not None:
             return plainly(params, state, batch)
-        recorded = self._recorded(context.train, networks_dtype(), number)
-        directions: tuple[Tensors, Tensors, Metrics] = recorded(plainly, params, state, batch)
+        key = (context.train, networks_dtype(), number, at_once)
+        if key not in self._recorded:
+            self._recorded[key] = self._recording(context.train, at_once)
+        directions: tuple[Tensors, Tensors, Metrics] = self._recorded[key](plainly, params, state, batch)
         return directions
 
     def _directions(
-        self, params: Tensors, state: Tensors, batch: Task, context: Context, at_once: int | None = None
+        self, params: Tensors, state: Tensors, batch: Task, context: Context, at_once: int | None
     ) -> tuple[Tensors, Tensors, Metrics]:
         def one(task: Task) -> tuple[Tensors, Tensors, Metrics]:
             direction, after, metrics = self.algorithm.update(params, state, task, context)
@@ -221,13 +223,15 @@ class Engine:
 
     @property
     def recorded(self) -> int:
-        """For how many layouts of batches what was written down in meta-training runs now."""
-        return self._recorded(True, networks_dtype(), 0).recorded
+        """For how many layouts of batches, or of shares of them, what was written down runs now."""
+        return sum(recorded.recorded for recorded in self._recorded.values())
 
-    def _recording(self, train: bool, dtype: torch.dtype | None, share: int) -> Recorded:
+    def _recording(self, train: bool, at_once: int | None) -> Recorded:
         blind = Context(rng=cast(Any, Unknown()), step=cast(Any, Unknown()), train=train)
         return Recorded(
-            partial(self._directions, context=blind), compiled=self.way == "compiled", often=_OFTEN
+            partial(self._directions, context=blind, at_once=at_once),
+            compiled=self.way == "compiled",
+            often=_OFTEN,
         )
 
     def predict(self, params: Tensors, state: Tensors, tasks: Sequence[Task]) -> list[Tensor]:

@@ -100,4 +100,4 @@ def _called(name: str) -> tuple[Any, Callable[..., Any]]:
 
 
 _DIRECT = dict(map(_called, _CALLED))
-"""Functions of torch, which start several times as fast as the same operations under `torch.ops`."""
+"""Functions of torch, which start faster than the same operations under `torch.ops`."""

@@ -261,10 +261,17 @@ def feasible(dataset: MetaDataset, shape: Shape) -> Shape:
 
 
 def describe(cases: Cases, recipe: Recipe) -> DataDescription:
-    """The data in the report's words."""
+    """The data of a recipe in the report's words."""
+    return describe_as(
+        cases, recipe.data.name or str(recipe.data.csv or recipe.data.folder or recipe.data.own)
+    )
+
+
+def describe_as(cases: Cases, name: str) -> DataDescription:
+    """Cases of this name as reports and cards tell of them."""
     origin = cases.provenance
     return DataDescription(
-        name=recipe.data.name or str(recipe.data.csv or recipe.data.folder or recipe.data.own),
+        name=name,
         source=origin.source,
         licence=origin.licence,
         cases=len(cases),

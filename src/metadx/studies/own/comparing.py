@@ -25,7 +25,7 @@ from metadx.studies.own.preparing import embeds
 from metadx.studies.own.proposal import Proposal
 from metadx.studies.own.settings import data_settings
 from metadx.studies.own.tasks import Course, course_of
-from metadx.studies.own.writing import describe
+from metadx.studies.problem import describe_as
 
 Found = tuple[list[Part], list[Written]]
 """What a comparison came to, and what it wrote."""
@@ -105,7 +105,7 @@ def over_tasks(study: StudyContext, kind: str, cases: Cases, proposal: Proposal)
     if winner in course.learned:
         written.append(_model(study, course, winner, cases))
     if cases.regression:
-        write_text(journal.folder / CARD, run_card(part, describe(cases, study.name)))
+        write_text(journal.folder / CARD, run_card(part, describe_as(cases, study.name)))
         written.append(_FORESEES)
     return [part], written
 
@@ -118,7 +118,7 @@ def over_few(study: StudyContext, kind: str, cases: Cases) -> Found:
     """
     study.watch("Adapting to each person", 0, 1)
     study.say("Budget", "Nothing is meta-trained: every person is adapted to from their own first cases.")
-    described = describe(cases, study.name)
+    described = describe_as(cases, study.name)
     part = adapt_to_few(cases, base(kind), described, command=study.command, seconds=study.spent())
     if part is None:
         raise UserError(f"{study.settings.data}: nobody has enough cases to try a forecast on. Collect more.")
@@ -155,7 +155,7 @@ def _answered(
         seed=study.settings.seed,
         command=study.command,
         seconds=study.spent(),
-        described=describe(question.cases, study.name),
+        described=describe_as(question.cases, study.name),
     )
 
 

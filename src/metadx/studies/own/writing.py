@@ -9,7 +9,7 @@ import numpy as np
 
 from metadx.cases import Audit, Cases
 from metadx.durable import write_text
-from metadx.evaluation import DataDescription, Part, StudyResult, Warned, Written
+from metadx.evaluation import Part, StudyResult, Warned, Written
 from metadx.studies.hardware import hardware
 from metadx.studies.own.context import StudyContext
 from metadx.studies.own.journal import REPORT, RESULT
@@ -64,21 +64,6 @@ def write(
     write_study(result, folder / REPORT)
     write_text(folder / RESULT, result.model_dump_json(indent=2) + "\n")
     return result
-
-
-def describe(cases: Cases, name: str) -> DataDescription:
-    """Cases as reports and cards tell of them."""
-    origin = cases.provenance
-    return DataDescription(
-        name=name,
-        source=origin.source,
-        licence=origin.licence,
-        cases=len(cases),
-        patients=len(np.unique(cases.patient)),
-        modality=cases.modality,
-        preprocessing=origin.preprocessing,
-        notes=origin.notes,
-    )
 
 
 def _warned(audit: Audit) -> list[Warned]:
