@@ -4,8 +4,8 @@
 {"do": "time", "steps": 3}          seconds of each meta-step
 {"do": "peak"}                      MiB that a meta-step takes above what lay in memory before it
 {"do": "gradient", "file": ...}     writes the meta-gradient
-{"do": "load", "file": ...}         reads episodes
-{"do": "evaluate"}                  seconds that they take, and accuracy
+{"do": "load", "file": ..., "parts": 1}  reads episodes, to be taken in so many parts
+{"do": "evaluate", "part": 0}       seconds that a part takes, and accuracy
 {"do": "fill", "file": ...}         reads pictures
 {"do": "draw", "number": 640}       seconds that drawing so many episodes takes, and their cases
 """
@@ -41,7 +41,7 @@ class Worker:
         self._package = name.partition("_")[0]
         self._side: Side
         self._step: Callable[[], None]
-        self._evaluation: Callable[[], float]
+        self._evaluations: list[Callable[[], float]]
         self._drawing: Callable[[int], int]
 
     def hello(self) -> dict[str, Any]:
@@ -91,16 +91,21 @@ class Worker:
         np.savez(file, *(parameter.grad.detach().numpy() for parameter in self._side.parameters))
         return {}
 
-    def load(self, file: str) -> dict[str, Any]:
-        """Reads episodes."""
-        self._evaluation = self._module.evaluation(Path(file))
+    def load(self, file: str, parts: int) -> dict[str, Any]:
+        """Reads episodes.
+
+        Args:
+            parts: of about as many episodes each.
+        """
+        self._evaluations = [self._module.evaluation(Path(file), part, parts) for part in range(parts)]
         return {}
 
-    def evaluate(self) -> dict[str, Any]:
-        """Runs all episodes."""
+    def evaluate(self, part: int) -> dict[str, Any]:
+        """Runs the episodes of a part; again from the first part after the last."""
+        parts = len(self._evaluations)
         began = time.perf_counter()
-        accuracy = self._evaluation()
-        return {"seconds": time.perf_counter() - began, "accuracy": accuracy}
+        accuracy = self._evaluations[part % parts]()
+        return {"seconds": time.perf_counter() - began, "accuracy": accuracy, "parts": parts}
 
     def fill(self, file: str) -> dict[str, Any]:
         """Reads pictures; drawing uses one thread or all, whichever is faster."""

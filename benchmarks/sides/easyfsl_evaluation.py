@@ -33,11 +33,11 @@ class Episodes(TaskSampler):
         return iter(self.given)
 
 
-def evaluation(file: Path) -> Callable[[], float]:
-    """From episodes to their mean accuracy."""
+def evaluation(file: Path, part: int, parts: int) -> Callable[[], float]:
+    """From every `parts`-th episode, the first being `part`, to their mean accuracy."""
     with np.load(file) as arrays:
         network = filled(embedding(3), arrays)
-        sampler = Episodes(arrays["support"], arrays["query"])
+        sampler = Episodes(arrays["support"][part::parts], arrays["query"][part::parts])
         pictures = TensorDataset(
             torch.from_numpy(arrays["pictures"]), torch.from_numpy(arrays["labels"]).long()
         )

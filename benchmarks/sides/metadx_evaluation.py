@@ -15,13 +15,13 @@ from metadx.tasks import DrawnTasks
 from networks import embedding, filled
 
 
-def evaluation(file: Path) -> Callable[[], float]:
-    """From episodes to their mean accuracy."""
+def evaluation(file: Path, part: int, parts: int) -> Callable[[], float]:
+    """From every `parts`-th episode, the first being `part`, to their mean accuracy."""
     with np.load(file) as arrays:
         number = len(arrays["support"])
         network = filled(embedding(3), arrays)
     cells = herlev.source()
-    drawn = herlev.episodes(cells, number)
+    drawn = herlev.episodes(cells, number)[part::parts]
     algorithm = ProtoNet(keep_statistics(network))
     params, state = algorithm.init(np.random.default_rng(0))
 
