@@ -30,13 +30,14 @@ def main() -> None:
         "--workloads", default=",".join(WORKLOADS), help="those of `speed`, with commas between"
     )
     parser.add_argument("--way", help="how metadx runs tasks in `speed`; its own choice by default")
+    parser.add_argument("--device", default="cpu", help="that `speed` runs on: cpu, or cuda for a GPU")
     asked = parser.parse_args()
     unknown = {*asked.parts} - {*PARTS} or {*asked.workloads.split(",")} - {*WORKLOADS}
     if unknown:
         parser.error(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join((*PARTS, *WORKLOADS))}")
     for part in asked.parts or PARTS:
         if part == "speed":
-            speed.measure(asked.workloads.split(","), asked.rounds, asked.way)
+            speed.measure(asked.workloads.split(","), asked.rounds, asked.way, asked.device)
         elif part == "memory":
             memory.measure()
         elif part in ("growth", "evaluation"):

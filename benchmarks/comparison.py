@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import numpy as np
 from scipy.stats import binom
@@ -27,6 +29,7 @@ PEERS = (
 )
 PLAIN = Side("plain", "plain", None)
 ALIKE = 1e-8
+AtWork = Mapping[str, Contender | Failed]
 _TURN = 0.4  # seconds that one side runs before the next has its turn
 
 
@@ -49,28 +52,73 @@ class Standing:
         return median(self.turns)
 
 
-def compare(sides: Sequence[Side], name: str, rounds: int, size: Size = OWN_SIZE) -> dict[str, Standing]:
+@contextlib.contextmanager
+def started(sides: Sequence[Side]) -> Iterator[AtWork]:
+    """The sides at work, or why one is not, each in a process of its own that ends with the block."""
+    with contextlib.ExitStack() as running, ThreadPoolExecutor() as pool:
+        pythons = {side.name: _failing(python_of, side.peer) for side in sides}
+
+        def start(side: Side) -> Contender | Failed:
+            python = pythons[side.name]
+            if isinstance(python, Failed):
+                return python
+            return _failing(running.enter_context, contender(side, python))
+
+        yield dict(zip([side.name for side in sides], pool.map(start, sides), strict=True))
+
+
+def _failing(function: Callable[..., Any], *args: Any) -> Any:
+    """What a function gives, or why it fails."""
+    try:
+        return function(*args)
+    except Failed as error:
+        return error
+
+
+def compare(
+    sides: AtWork, name: str, rounds: int, size: Size = OWN_SIZE, device: str = "cpu"
+) -> dict[str, Standing]:
     """Times a workload on every side, in turn, again and again."""
-    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as running:
+    standings = {side: Standing() for side in sides}
+    numbers: dict[str, int] = {}
+    with _problem(name, size) as file:
+        for side, one in sides.items():
+            with _noting(standings[side]):
+                numbers[side] = _begin(_at_work(one), file, device, standings[side])
+        for _ in range(rounds):
+            for side, number in numbers.items():
+                with _noting(standings[side]):
+                    seconds = _at_work(sides[side]).ask("time", steps=number)["seconds"]
+                    standings[side].turns.append(median(seconds))
+    return {side: _whole(standing) for side, standing in standings.items()}
+
+
+def _begin(one: Contender, file: Path, device: str, standing: Standing) -> int:
+    """Gives a side its problem; says how many meta-steps make a turn."""
+    ready = one.prepare(file, device, threads=one.side.threads if device == "cpu" else None)
+    once = min(one.ask("time", steps=2)["seconds"])
+    threads = f"{ready['threads']} threads" if device == "cpu" else ""
+    standing.about = ", ".join(filter(None, (one.version, threads, ready["about"])))
+    return max(1, min(200, round(_TURN / once)))
+
+
+def _whole(standing: Standing) -> Standing:
+    """A standing without the turns of a side that failed in one of them."""
+    return replace(standing, turns=[]) if standing.why else standing
+
+
+def _at_work(one: Contender | Failed) -> Contender:
+    if isinstance(one, Failed):
+        raise one
+    return one
+
+
+@contextlib.contextmanager
+def _problem(name: str, size: Size = OWN_SIZE) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "problem.npz"
         write_problem(file, name, size)
-        standings = {side.name: Standing() for side in sides}
-        at_work: dict[str, tuple[Contender, int]] = {}
-        for side in sides:
-            standing = standings[side.name]
-            with _noting(standing):
-                one = running.enter_context(contender(side, python_of(side.peer)))
-                ready = one.prepare(file)
-                once = min(one.ask("time", steps=2)["seconds"])
-                at_work[side.name] = one, max(1, min(200, round(_TURN / once)))
-                standing.about = f"{one.version}, {ready['threads']} threads" + (
-                    f", {ready['about']}" if ready["about"] else ""
-                )
-        for _ in range(rounds):
-            for side, (one, number) in at_work.items():
-                with _noting(standings[side]):
-                    standings[side].turns.append(median(one.ask("time", steps=number)["seconds"]))
-        return standings
+        yield file
 
 
 def peak(side: Side, name: str, size: Size = OWN_SIZE) -> float:
@@ -79,35 +127,30 @@ def peak(side: Side, name: str, size: Size = OWN_SIZE) -> float:
     Raises:
         Failed: the side cannot run.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "problem.npz"
-        write_problem(file, name, size)
-        with contender(side._replace(threads=side.threads or None), python_of(side.peer)) as one:
-            one.prepare(file)
-            return float(one.ask("peak")["mebibytes"])
+    with _problem(name, size) as file, contender(side, python_of(side.peer)) as one:
+        one.prepare(file, threads=side.threads or None)
+        return float(one.ask("peak")["mebibytes"])
 
 
-def gradients(sides: Sequence[Side], name: str) -> Mapping[str, float]:
-    """How far the float64 meta-gradient of each side is from that of the plain loop, as a share of its length.
+def gradients(sides: AtWork, name: str, device: str = "cpu") -> Mapping[str, float]:
+    """How far the float64 meta-gradient of each side is from that of a loop by hand, as a share of its length.
 
     NaN for a side that cannot run.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "problem.npz"
-        write_problem(file, name)
-        truth = _gradient(PLAIN, file)
-        off = dict.fromkeys((side.name for side in sides), float("nan"))
-        for side in sides:
+    off = dict.fromkeys(sides, float("nan"))
+    with _problem(name) as file:
+        with contender(PLAIN, python_of(PLAIN.peer)) as by_hand:
+            truth = _gradient(by_hand, file, "cpu")
+        for side, one in sides.items():
             with contextlib.suppress(Failed):
-                off[side.name] = _distance(_gradient(side, file), truth)
-        return off
+                off[side] = _distance(_gradient(_at_work(one), file, device), truth)
+    return off
 
 
-def _gradient(side: Side, file: Path) -> list[np.ndarray]:
+def _gradient(one: Contender, file: Path, device: str) -> list[np.ndarray]:
     out = file.with_name("gradient.npz")
-    with contender(side._replace(threads=1), python_of(side.peer)) as one:
-        one.prepare(file, "float64")
-        one.ask("gradient", file=str(out))
+    one.prepare(file, device, "float64", threads=1)
+    one.ask("gradient", file=str(out))
     with np.load(out) as arrays:
         return [arrays[key] for key in arrays]
 
@@ -123,7 +166,7 @@ def _noting(standing: Standing) -> Iterator[None]:
     try:
         yield
     except Failed as error:
-        standing.why, standing.turns = str(error), []
+        standing.why = str(error)
 
 
 def median_interval(values: Sequence[float]) -> Interval:

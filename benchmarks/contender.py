@@ -45,10 +45,13 @@ class Contender:
         self._process, self._said = process, said
         self.version: str = self.ask("hello")["version"]
 
-    def prepare(self, file: Path, dtype: str = "float32") -> dict[str, Any]:
-        """Gives it a problem."""
+    def prepare(
+        self, file: Path, device: str = "cpu", dtype: str = "float32", threads: int | None = None
+    ) -> dict[str, Any]:
+        """Gives it a problem; threads as in `Worker.prepare`."""
+        settings = self.side.settings
         return self.ask(
-            "prepare", file=str(file), dtype=dtype, settings=self.side.settings, threads=self.side.threads
+            "prepare", file=str(file), dtype=dtype, device=device, settings=settings, threads=threads
         )
 
     def ask(self, do: str, **arguments: Any) -> Any:

@@ -12,6 +12,7 @@ import sysconfig
 import tarfile
 import tempfile
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 from contender import Failed
@@ -21,12 +22,13 @@ _DONE = ".installed"
 
 
 def python_of(peer: str | None) -> Path:
-    """The interpreter of a peer's environment, which is made where there is none; metadx's own for None.
+    """The interpreter of a peer's environment, which is made where there is none; metadx's own for None, and for a
+    peer that somebody has installed beside metadx, as on a machine without a network.
 
     Raises:
         Failed: the peer cannot be installed; says why.
     """
-    if peer is None:
+    if peer is None or find_spec(peer) is not None:
         return Path(sys.executable)
     folder = _folder(peer)
     python = folder / "bin" / "python"
@@ -41,7 +43,7 @@ def python_of(peer: str | None) -> Path:
 
 def installed(peer: str) -> bool:
     """Whether a peer's environment is there."""
-    return (_folder(peer) / _DONE).exists()
+    return (_folder(peer) / _DONE).exists() or find_spec(peer) is not None
 
 
 def _folder(peer: str) -> Path:

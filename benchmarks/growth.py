@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from comparison import METADX, PEERS, compare, peak
+from comparison import METADX, PEERS, compare, peak, started
 from contender import Failed, Side
 from reporting import figure, missing, timed
 from workloads import WORKLOADS, Size
@@ -32,7 +32,8 @@ def measure(rounds: int) -> None:
 
 
 def _both(id: str, words: str, name: str, sides: Sequence[Side], rounds: int, size: Size) -> None:
-    standings = compare(sides, name, rounds, size)
+    with started(sides) as at_work:
+        standings = compare(at_work, name, rounds, size)
     for side in sides:
         standing, what = standings[side.name], f"{words}: {side.name}"
         if not standing.turns:

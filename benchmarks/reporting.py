@@ -14,12 +14,14 @@ RESULTS = Path(__file__).resolve().parent.parent / "results"
 COMMAND = "make bench"
 
 
-def timed(id: str, what: str, turns: Sequence[float], about: str = "", **rest: Any) -> None:
+def timed(
+    id: str, what: str, turns: Sequence[float], about: str = "", command: str = COMMAND, **rest: Any
+) -> None:
     """A row of milliseconds: the median over turns, its interval, and the spread in words."""
     spread = f"{1000 * min(turns):.3g} to {1000 * max(turns):.3g} ms"
     words = "; ".join(part for part in (about, spread) if part)
     row = interval_row(
-        id, f"{what} ({words})", "ms", median_interval(turns), COMMAND, scale=1000, better="lower", **rest
+        id, f"{what} ({words})", "ms", median_interval(turns), command, scale=1000, better="lower", **rest
     )
     _write(row)
 
@@ -31,22 +33,24 @@ def rates(id: str, what: str, turns: Sequence[float], number: int, about: str = 
     _write(interval_row(id, words, "episodes per second", found, COMMAND))
 
 
-def figure(id: str, what: str, metric: str, value: float, n: int = 1, **rest: Any) -> None:
+def figure(
+    id: str, what: str, metric: str, value: float, n: int = 1, command: str = COMMAND, **rest: Any
+) -> None:
     """A row of one number."""
-    _write(Row(id=id, what=what, metric=metric, value=value, n=n, command=COMMAND, **rest))
+    _write(Row(id=id, what=what, metric=metric, value=value, n=n, command=command, **rest))
 
 
-def missing(id: str, what: str, metric: str, why: str) -> None:
+def missing(id: str, what: str, metric: str, why: str, command: str = COMMAND) -> None:
     """A row that says why there is no number."""
-    _write(Row(id=id, what=what, metric=metric, value=None, n=0, command=COMMAND, why=why))
+    _write(Row(id=id, what=what, metric=metric, value=None, n=0, command=command, why=why))
 
 
-def ratio(id: str, what: str, ours: Standing, theirs: Standing, **rest: Any) -> None:
+def ratio(id: str, what: str, ours: Standing, theirs: Standing, command: str = COMMAND, **rest: Any) -> None:
     """A row of how many times faster we are: the ratio of the medians, its interval over the turns in pairs."""
     pairs = [b / a for a, b in zip(ours.turns, theirs.turns, strict=True)]
     over_pairs = median_interval(pairs)
     middle = median(theirs.turns) / median(ours.turns)
-    _write(interval_row(id, what, "times as fast", over_pairs._replace(value=middle), COMMAND, **rest))
+    _write(interval_row(id, what, "times as fast", over_pairs._replace(value=middle), command, **rest))
 
 
 def _write(row: Row) -> None:

@@ -1,6 +1,6 @@
 """One side of a comparison in a process of its own: `python worker.py SIDE` answers commands, one JSON line each.
 
-{"do": "prepare", "file": ..., "dtype": "float32", "settings": {}, "threads": null}
+{"do": "prepare", "file": ..., "dtype": "float32", "device": "cpu", "settings": {}, "threads": null}
 {"do": "time", "steps": 3}          seconds of each meta-step
 {"do": "peak"}                      MiB that a meta-step takes above what lay in memory before it
 {"do": "gradient", "file": ...}     writes the meta-gradient
@@ -39,6 +39,7 @@ class Worker:
     def __init__(self, name: str) -> None:
         self._module: Any = importlib.import_module(f"sides.{name}")
         self._package = name.partition("_")[0]
+        self._threads = torch.get_num_threads()
         self._side: Side
         self._step: Callable[[], None]
         self._evaluations: list[Callable[[], float]]
@@ -55,6 +56,7 @@ class Worker:
         self,
         file: str,
         dtype: str = "float32",
+        device: str = "cpu",
         settings: dict[str, Any] | None = None,
         threads: int | None = None,
     ) -> dict[str, Any]:
@@ -63,13 +65,15 @@ class Worker:
         Args:
             threads: how many to use; 0 for the faster of one and all; None for what torch takes by itself.
         """
-        problem = read_problem(Path(file), getattr(torch, dtype), settings)
+        problem = read_problem(Path(file), getattr(torch, dtype), settings, device)
         self._side = self._module.side(problem)
         self._step = meta_step(self._side)
-        if threads is not None:
-            torch.set_num_threads(threads or self._faster(self._step, self._side.warm))
-        for _ in range(0 if threads == 0 else self._side.warm):
-            self._side.backward()  # parameters stay where they are
+        torch.set_num_threads(threads or self._threads)
+        if threads == 0:
+            torch.set_num_threads(self._faster(self._step, self._side.warm))
+        else:
+            for _ in range(self._side.warm):
+                self._side.backward()  # parameters stay where they are
         return {"threads": torch.get_num_threads(), "about": self._side.about}
 
     def time(self, steps: int) -> dict[str, Any]:
@@ -88,7 +92,7 @@ class Worker:
         for parameter in self._side.parameters:
             parameter.grad = None
         self._side.backward()
-        np.savez(file, *(parameter.grad.detach().numpy() for parameter in self._side.parameters))
+        np.savez(file, *(parameter.grad.detach().cpu().numpy() for parameter in self._side.parameters))
         return {}
 
     def load(self, file: str, parts: int) -> dict[str, Any]:
@@ -131,9 +135,17 @@ class Worker:
 
 
 def _seconds(function: Callable[[], Any]) -> float:
+    _wait()
     began = time.perf_counter()
     function()
+    _wait()
     return time.perf_counter() - began
+
+
+def _wait() -> None:
+    """Until a GPU has done what it was asked for."""
+    if torch.cuda.is_initialized():
+        torch.cuda.synchronize()
 
 
 def _resident(what: str) -> int:

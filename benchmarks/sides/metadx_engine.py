@@ -12,7 +12,7 @@ from metadx.tasks.task import Examples
 from sides.side import Side
 from workloads import Cases, Problem, with_weights
 
-_UNTIL_RECORDED = 110  # meta-steps, after which every further one of a training is like the next
+_UNTIL_RECORDED = {"cpu": 110, "cuda": 10}  # meta-steps, after which all of a training are alike
 
 
 def side(problem: Problem) -> Side:
@@ -28,7 +28,7 @@ def side(problem: Problem) -> Side:
     loss = {} if workload.ways else {"loss": SQUARED_ERROR}
     learner = build_learner(
         NamedSettings.model_validate(workload.learner), workload.shape, workload.outputs
-    ).to(problem.weights[0].dtype)
+    ).to(problem.weights[0])
     algorithm = MAML(
         with_weights(learner, problem.weights),
         workload.inner_lr,
@@ -37,9 +37,13 @@ def side(problem: Problem) -> Side:
         **loss,
         **settings,
     )
-    params, state = algorithm.init(np.random.default_rng(0))
+    device = problem.weights[0].device
+    params, state = (
+        {name: value.to(device) for name, value in made.items()}
+        for made in algorithm.init(np.random.default_rng(0))
+    )
     leaves = {name: value.requires_grad_() for name, value in params.items()}
-    chosen = way or choose_way(algorithm, params)
+    chosen = way or choose_way(algorithm, params, device)
     engine = Engine(algorithm, chosen)
     batch, training = _batch(problem), Context(train=True)
 
@@ -56,7 +60,7 @@ def side(problem: Problem) -> Side:
         backward,
         about=str(chosen),
         fused=True,
-        warm=_UNTIL_RECORDED if chosen in ("recorded", "compiled") else 0,
+        warm=_UNTIL_RECORDED[device.type] if chosen in ("recorded", "compiled") else 0,
     )
 
 

@@ -31,9 +31,11 @@ Aggregate = Callable[[Tensors], Tensors]
 Result = TypeVar("Result")
 
 _OFTEN = 100  # runs after which writing down what they do pays: it takes as long as some dozens of them
+_OFTEN_ON_GPU = 5  # where it saves most of the time
 _PREDICT_TOGETHER = 64
 _MUCH = 50_000  # cases, padding included
-_NUMBERS = 1 << 24  # of activations of a first layer that are in memory together
+_NUMBERS = 1 << 24  # of activations of a first layer that are in memory together, on a CPU
+_BYTES_FOR_ONE = 256  # of a GPU's memory: four for itself, and for what is made of it in all layers and steps
 _SHARED = 1 << 16  # numbers of input from which on every core gets a share of the tasks
 
 
@@ -60,18 +62,20 @@ def settle(state: Tensors, changed: Tensors) -> Tensors:
 def choose_way(algorithm: Algorithm, params: Tensors, device: torch.device | str = "cpu") -> Way:
     """The way of running a batch of tasks that is likely the fastest: all together.
 
-    Without convolutions it is recorded: starting the many small operations takes longer than they do. Not so where
-    steps are to be recomputed: what is written down computes nothing twice. But on a CPU it is a loop, where the
-    network has convolutions that `convolve` leaves to torch, in groups or dilated: with weights of each task torch
-    makes grouped convolutions of them, which are slow there.
+    Without convolutions, and on a GPU in any case, it is recorded: starting the many small operations takes longer
+    than they do. Not so where steps are to be recomputed: what is written down computes nothing twice. But on a CPU
+    it is a loop, where the network has convolutions that `convolve` leaves to torch, in groups or dilated: with
+    weights of each task torch makes grouped convolutions of them, which are slow there.
     """
     if not algorithm.tensors and algorithm.consumes == "nothing":
         return "loop"
     network = getattr(algorithm, "network", None)
+    on_cpu = torch.device(device).type == "cpu"
     slow = isinstance(network, nn.Module) and any(leaves_to_torch(layer) for layer in network.modules())
-    if slow and torch.device(device).type == "cpu":
+    if slow and on_cpu:
         return "loop"
-    return "vmap" if _first_convolution(params) is not None or saves_memory(algorithm) else "recorded"
+    busy = on_cpu and _first_convolution(params) is not None
+    return "vmap" if busy or saves_memory(algorithm) else "recorded"
 
 
 def tasks_at_once(params: Tensors, numbers: int) -> int | None:
@@ -85,7 +89,14 @@ def tasks_at_once(params: Tensors, numbers: int) -> int | None:
     if first is None:
         return None
     activations = numbers * len(first) // max(1, first.shape[1])
-    return max(1, _NUMBERS // max(1, activations))
+    return max(1, _held_together(first.device) // max(1, activations))
+
+
+def _held_together(device: torch.device) -> int:
+    """Activations of a first layer that are to be in memory together: on a GPU a share of what it has."""
+    if device.type != "cuda":
+        return _NUMBERS
+    return int(torch.cuda.get_device_properties(device).total_memory) // _BYTES_FOR_ONE
 
 
 def _first_convolution(params: Tensors) -> Tensor | None:
@@ -208,7 +219,7 @@ class Engine:
             return plainly(params, state, batch)
         key = (context.train, networks_dtype(), number, at_once)
         if key not in self._recorded:
-            self._recorded[key] = self._recording(context.train, at_once)
+            self._recorded[key] = self._recording(context.train, at_once, home(params, state))
         directions: tuple[Tensors, Tensors, Metrics] = self._recorded[key](plainly, params, state, batch)
         return directions
 
@@ -226,12 +237,12 @@ class Engine:
         """For how many layouts of batches, or of shares of them, what was written down runs now."""
         return sum(recorded.recorded for recorded in self._recorded.values())
 
-    def _recording(self, train: bool, at_once: int | None) -> Recorded:
+    def _recording(self, train: bool, at_once: int | None, device: torch.device) -> Recorded:
         blind = Context(rng=cast(Any, Unknown()), step=cast(Any, Unknown()), train=train)
         return Recorded(
             partial(self._directions, context=blind, at_once=at_once),
             compiled=self.way == "compiled",
-            often=_OFTEN,
+            often=_OFTEN_ON_GPU if device.type == "cuda" else _OFTEN,
         )
 
     def predict(self, params: Tensors, state: Tensors, tasks: Sequence[Task]) -> list[Tensor]:

@@ -17,7 +17,8 @@ from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
-_MOST = 4000  # operations; of more, starting them is not what takes the time
+_MOST = {"cpu": 4000}  # operations by device; of more, starting them is not what takes the time
+_MOST_ELSEWHERE = 40_000
 _DEPENDS = (
     torch.Tag.dynamic_output_shape,
     torch.Tag.data_dependent_output,
@@ -71,7 +72,8 @@ def write_down(function: Callable[..., Sequence[Tensor]], args: Sequence[Tensor]
         Unrecordable: operations depend on values, draw random numbers, or are too many.
     """
     args = [arg.detach() for arg in args]  # one tensor that is given twice is two arguments
-    tape = _Tape(args)
+    device = args[0].device.type if args else "cpu"
+    tape = _Tape(args, _MOST.get(device, _MOST_ELSEWHERE))
     with tape:
         results = function(*args)
     tape.graph.output(tuple(tape.node(result) for result in results))
@@ -96,8 +98,9 @@ def _gives_nothing(node: fx.Node) -> bool:
 
 
 class _Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    def __init__(self, args: Iterable[Tensor]) -> None:
+    def __init__(self, args: Iterable[Tensor], most: int) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
+        self._most = most
         self.graph = fx.Graph()
         self.constants: dict[str, Tensor] = {}
         self._nodes = WeakTensorKeyDictionary()
@@ -116,8 +119,8 @@ class _Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if any(tag in func.tags for tag in _DEPENDS) and not _by_number(func, args):
             raise Unrecordable(f"{func} depends on values or draws random numbers")
-        if len(self.graph.nodes) > _MOST:
-            raise Unrecordable(f"more than {_MOST} operations")
+        if len(self.graph.nodes) > self._most:
+            raise Unrecordable(f"more than {self._most} operations")
         kwargs = kwargs or {}
         noted = pytree.tree_map_only(Tensor, self.node, (args, kwargs))
         out = func(*args, **kwargs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -31,13 +32,13 @@ class ConditionEpisode(Episode):
 
 
 class _Condition(NamedTuple):
-    """The cases of one condition: the patients' codes, the case numbers of each and of all, how many each has,
-    and the most support cases that leave a patient for the query set."""
+    """The cases of one condition: the patients' codes, the case numbers of each and of all, how many each patient
+    has, and the most support cases that leave a patient for the query set."""
 
-    patients: NDArray[np.int64]
+    patients: list[int]
     cases: list[NDArray[np.int64]]
     rows: NDArray[np.int64]
-    sizes: NDArray[np.int64]
+    sizes: dict[int, int]
     most: int
 
 
@@ -66,6 +67,7 @@ class ConditionSource:
             _group(np.flatnonzero(cases.y == label), patient) for label in range(len(cases.classes))
         ]
         self._most = np.array([condition.most for condition in self._conditions])
+        self._known_able: dict[int, NDArray[np.int64]] = {}
         self._inputs = CaseInputs(cases, self.transform)
 
     @property
@@ -103,15 +105,12 @@ class ConditionSource:
 
     def numbered(self, episode: ConditionEpisode) -> Task:
         """The task with case numbers in the place of inputs, shape (cases,)."""
-        parts = []
-        for rows in (episode.support, episode.query):
-            index, labels = _round_robin(rows)
-            y = torch.from_numpy(np.eye(len(rows), dtype=np.float32)[labels])
-            parts.append(Examples(torch.from_numpy(index), y, torch.ones(len(index))))
-        return Task(*parts)
+        return Task(*map(_numbered, (episode.support, episode.query)))
 
     def _able(self, shots: int) -> NDArray[np.int64]:
-        return np.flatnonzero(self._most >= shots)
+        if shots not in self._known_able:
+            self._known_able[shots] = np.flatnonzero(self._most >= shots)
+        return self._known_able[shots]
 
     def _attempt(self, rng: np.random.Generator, shape: Shape, attempts: int) -> ConditionEpisode | None:
         """An episode, or None where none was found in so many attempts."""
@@ -136,15 +135,17 @@ class ConditionSource:
         """Support and query rows, or None where patients of several conditions leave one of them short."""
         if self._patients == len(self.cases):
             return _fill_alone(rng, [self._conditions[label].rows for label in labels], shots, query)
-        in_support, in_query = np.zeros((2, self._patients), dtype=bool)
+        in_support: set[int] = set()
+        in_query: set[int] = set()
         support, queries = [], []
-        for label, k in zip(labels, shots, strict=True):
+        for label, k in zip(labels.tolist(), shots.tolist(), strict=True):
             condition = self._conditions[label]
-            order = rng.permutation(len(condition.patients))
-            spare = _spare(condition, order, int(k), in_support, in_query)
+            order: list[int] = rng.permutation(len(condition.patients)).tolist()
+            spare = _spare(condition, order, k, in_support, in_query)
             if spare is None:
                 return None
-            support.append(_take(rng, condition, order[order != spare], int(k), in_query, in_support))
+            others = [at for at in order if at != spare]
+            support.append(_take(rng, condition, others, k, in_query, in_support))
             queries.append(_take(rng, condition, order, query, in_support, in_query))
         return tuple(support), tuple(queries)
 
@@ -161,7 +162,7 @@ class ConditionSource:
         fewer_shots = _most(most[ways - 1] if ways <= len(most) else 0, lambda k: works(ways, k))
         possible = [f"{fewer_ways} ways at {shots} shots"] if fewer_ways > 1 else []
         possible += [f"{fewer_shots} shots at {ways} ways"] if fewer_shots else []
-        counts = sorted((int(c.sizes.sum()) for c in self._conditions), reverse=True)
+        counts = sorted((len(c.rows) for c in self._conditions), reverse=True)
         return (
             f"{self.name}: cannot draw {ways} ways x {shots} shots, with a query case of another patient in "
             f"each, from {len(counts)} conditions with {counts} cases. "
@@ -173,8 +174,8 @@ def _group(index: NDArray[np.int64], patient: NDArray[np.int64]) -> _Condition:
     order = index[np.argsort(patient[index], kind="stable")]
     codes, starts = np.unique(patient[order], return_index=True)
     cases = np.split(order, starts[1:])
-    sizes = np.array([len(c) for c in cases])
-    return _Condition(codes, cases, order, sizes, len(index) - int(sizes.min()))
+    sizes = {patient: len(own) for patient, own in zip(codes.tolist(), cases, strict=True)}
+    return _Condition(codes.tolist(), cases, order, sizes, len(index) - min(sizes.values()))
 
 
 def _most(limit: int, works: Callable[[int], bool]) -> int:
@@ -182,16 +183,21 @@ def _most(limit: int, works: Callable[[int], bool]) -> int:
     return bisect_left(range(1, limit + 1), True, key=lambda n: not works(n))
 
 
-def _round_robin(rows: tuple[tuple[int, ...], ...]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _numbered(rows: tuple[tuple[int, ...], ...]) -> Examples:
     """Case numbers and labels, taking one case of each condition in turn, so that any stretch is balanced."""
-    lengths = [len(row) for row in rows]
-    if len(set(lengths)) == 1:
-        even = np.array(rows, dtype=np.int64)
-        return even.T.ravel(), np.tile(np.arange(len(rows)), lengths[0])
-    labels = np.repeat(np.arange(len(rows)), lengths)
+    lengths = tuple(map(len, rows))
+    order, y = _round_robin(lengths)
+    number = torch.from_numpy(np.array([case for row in rows for case in row], dtype=np.int64))[order]
+    return Examples(number, y.clone(), y.new_ones(len(y)))
+
+
+@lru_cache(maxsize=256)
+def _round_robin(lengths: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    """The order in which rows of these lengths, one after the other, are taken in turn; and whose each case is."""
+    label = np.repeat(np.arange(len(lengths)), lengths)
     turn = np.concatenate([np.arange(length) for length in lengths])
-    order = np.lexsort((labels, turn))
-    return np.concatenate([np.asarray(row, dtype=np.int64) for row in rows])[order], labels[order]
+    order = np.lexsort((label, turn))
+    return torch.from_numpy(order), torch.from_numpy(np.eye(len(lengths), dtype=np.float32)[label[order]])
 
 
 def _shares(rng: np.random.Generator, ways: int, shots: int, imbalance: float) -> NDArray[np.int64]:
@@ -214,35 +220,33 @@ def _fill_alone(
 
 
 def _spare(
-    condition: _Condition,
-    order: NDArray[np.int64],
-    shots: int,
-    in_support: NDArray[np.bool_],
-    in_query: NDArray[np.bool_],
+    condition: _Condition, order: Sequence[int], shots: int, in_support: set[int], in_query: set[int]
 ) -> int | None:
     """The place of the last patient in `order` who can be kept for the query set, leaving enough for support."""
-    usable = np.where(in_query[condition.patients], 0, condition.sizes)
-    enough = usable.sum() - usable[order] >= shots
-    fits = np.flatnonzero(enough & ~in_support[condition.patients[order]])
-    return int(order[fits[-1]]) if len(fits) else None
+    usable = len(condition.rows) - sum(condition.sizes.get(patient, 0) for patient in in_query)
+    for at in reversed(order):
+        patient = condition.patients[at]
+        own = 0 if patient in in_query else condition.sizes[patient]
+        if patient not in in_support and usable - own >= shots:
+            return at
+    return None
 
 
 def _take(
     rng: np.random.Generator,
     condition: _Condition,
-    order: NDArray[np.int64],
+    order: Sequence[int],
     wanted: int,
-    barred: NDArray[np.bool_],
-    taken: NDArray[np.bool_],
+    barred: set[int],
+    taken: set[int],
 ) -> tuple[int, ...]:
-    """Up to `wanted` cases, of patients in `order` who are not `barred`; those patients become `taken`.
-
-    Args:
-        barred, taken: whether each patient is, shape (patients,).
-    """
+    """Up to `wanted` cases, of patients in `order` who are not `barred`; those patients become `taken`."""
     row: list[int] = []
-    for at in order[~barred[condition.patients[order]]]:
-        taken[condition.patients[at]] = True
+    for at in order:
+        patient = condition.patients[at]
+        if patient in barred:
+            continue
+        taken.add(patient)
         own = condition.cases[at]
         row += (rng.permutation(own) if len(own) > 1 else own).tolist()
         if len(row) >= wanted:

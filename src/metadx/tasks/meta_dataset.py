@@ -97,7 +97,8 @@ class MetaDataset:
         sources = self.sources()
         if not sources:
             raise UserError(f"the {self.split} split has no task source: give `sources` or override them")
-        source = sources[rng.choice(len(sources), p=self._weights)]
+        sure = len(sources) == 1 and self._weights is None
+        source = sources[0] if sure else sources[rng.choice(len(sources), p=self._weights)]
         return source, source.draw(rng, shape or self.shape)
 
     def sample(self, rng: np.random.Generator, tasks: int, shape: Shape | None = None) -> Task:

@@ -52,7 +52,7 @@ def draw_size(rng: np.random.Generator, size: Size, most: int | None = None) -> 
     """A whole number within `size`, the range capped at `most`, all equally likely."""
     low, high = bounds(size)
     high = high if most is None else min(high, most)
-    return int(rng.integers(min(low, high), high + 1))
+    return high if low >= high else int(rng.integers(low, high + 1))
 
 
 def draw_shots(rng: np.random.Generator, shots: Size) -> int:
