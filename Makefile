@@ -40,6 +40,7 @@ results: env  ## Measure every figure of the results table again.
 	$(BIN)/python tools/measure.py
 	$(BIN)/python tools/measure_audit.py
 	$(BIN)/python tools/measure_images.py
+	$(BIN)/python tools/measure_full.py
 	$(BIN)/python tools/measure_signals.py
 	$(BIN)/python tools/measure_ecg.py
 	$(BIN)/python tools/measure_genomics.py

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from comparison import ALIKE, METADX, PEERS, TOGETHER, Standing, compare, gradients, started
+from comparison import ALIKE, METADX, PEERS, PLAIN, TOGETHER, Standing, compare, gradients, started
 from reporting import COMMAND, figure, missing, ratio, timed
 from workloads import WORKLOADS
 
@@ -16,10 +16,11 @@ def measure(names: Sequence[str], rounds: int, way: str | None = None, device: s
         way: how metadx runs tasks; its own choice for None.
     """
     ours = METADX._replace(settings={"way": way} if way else None)
-    with started([ours, *PEERS]) as sides:
+    with started([ours, *PEERS, PLAIN]) as sides:
+        running = {side: one for side, one in sides.items() if side != PLAIN.name}
         for name in names:
             off = gradients(sides, name, device)
-            standings = compare(sides, name, rounds, device=device)
+            standings = compare(running, name, rounds, device=device)
             for side, standing in standings.items():
                 _row(name, side, standing, off[side], device)
             right = {side: s for side, s in standings.items() if s.turns and off[side] <= ALIKE}

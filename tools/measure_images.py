@@ -25,7 +25,6 @@ ROOT = Path(__file__).resolve().parent.parent
 RESULTS, RECIPES = ROOT / "results", ROOT / "recipes"
 CONSOLE = Console(stderr=True)
 ALPHABETS = "unseen alphabets and drawers"
-FULL = ("maml", "fomaml", "anil", "reptile", "protonet")
 
 
 def protonet() -> None:
@@ -95,21 +94,6 @@ def _omniglot(
     )
 
 
-def full() -> None:
-    """Rows for the full published recipes, which need an accelerator."""
-    for name in FULL:
-        row = Row(
-            id=f"omniglot-full-{name}",
-            what=f"recipes/full/omniglot-{name}.yaml, as published, 5-way 1-shot",
-            metric="accuracy, %",
-            value=None,
-            n=0,
-            command=f"metadx train recipes/full/omniglot-{name}.yaml --out runs/{name}",
-            why="days on two cores, and no accelerator was at hand",
-        )
-        write_row(RESULTS, row)
-
-
 def scans() -> None:
     """Rows for recipes on CT, MR and MedIMeta, whose data are not at hand."""
     for name, (what, get) in SCANS.items():
@@ -139,7 +123,6 @@ JOBS: dict[str, Callable[[], None]] = {
     **{name: partial(held_out, name) for name in HELD_OUT},
     "backbone": backbone,
     "pixels": partial(pixels, TESTS[1:], "pixels"),
-    "full": full,
     "scans": scans,
 }
 PARTS: dict[str, Callable[[], None]] = {  # of jobs above, to measure by themselves

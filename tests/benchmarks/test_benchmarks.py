@@ -13,7 +13,7 @@ import torch
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
-from comparison import ALIKE, PEERS, compare, gradients, median_interval, started  # noqa: E402
+from comparison import ALIKE, PEERS, PLAIN, compare, gradients, median_interval, started  # noqa: E402
 from contender import Failed, Side, contender  # noqa: E402
 from drawing import SHAPE, TOGETHER, write_pictures  # noqa: E402
 from environments import installed, python_of  # noqa: E402
@@ -46,7 +46,7 @@ def test_metadx_computes_what_a_loop_by_hand_does(name: str, tmp_path: Path) -> 
 def test_peers_compute_what_a_loop_by_hand_does(name: str, peer: Side) -> None:
     if peer.peer is None or not installed(peer.peer):
         pytest.skip(f"{peer.peer} is not installed; `make bench` installs it")
-    with started([peer]) as sides:
+    with started([peer, PLAIN]) as sides:
         off = gradients(sides, name)[peer.name]
     if peer.name == "torchopt-vmap" and name in FUSED:
         assert off > 1e-4, "vmap over fused batch norm is right now: it may be compared"

@@ -47,21 +47,18 @@ def test_convolution(
 
 
 @pytest.mark.parametrize(("torchs", "of", "kernel", "stride", "padding"), CONVOLUTIONS)
-@pytest.mark.parametrize(
-    ("looping", "places"), [({"cpu"}, 0), (set(), 0), ({"cpu"}, 1000)], ids=["loop", "groups", "columns"]
-)
+@pytest.mark.parametrize("how", ["loop", "groups", "columns"])
 def test_convolution_of_tasks_with_weights_of_their_own(
     torchs: Any,
     of: tuple[int, ...],
     kernel: tuple[int, ...],
     stride: Any,
     padding: Any,
-    looping: set[str],
-    places: int,
+    how: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("metadx.learners.convolve._LOOPING", looping)
-    monkeypatch.setattr("metadx.learners.columns._PLACES", places)
+    monkeypatch.setattr("metadx.learners.convolve._LOOPING", {"cpu"} if how == "loop" else set())
+    monkeypatch.setattr("metadx.learners.columns.pays", lambda *_: how == "columns")
     x, weight = double(3, *of), double(3, *kernel, seed=1)
 
     def ours(x: Tensor, weight: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from metadx.algorithms.tape import write_down
 from metadx.errors import UserError
 
 _LAYOUTS = 64  # that are told apart
-_ROUNDING = 1e-3  # of a tensor's length, where convolutions of a GPU keep 11 bits of each number (TF32)
+_ROUNDING = 1e-2  # of a tensor's length: convolutions of a GPU keep 11 bits of each number (TF32)
 _CANCELLED = 1e-2  # of the length of all tensors together
 
 

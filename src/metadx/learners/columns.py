@@ -1,7 +1,8 @@
 """Convolutions of tasks with weights of their own as one batched product of matrices.
 
-Where a task has few outputs, as deep in a network, starting a convolution for each task takes longer than the
-arithmetic. Gathering what each output sees into a row (im2col) makes all tasks one product.
+On a CPU, where a task has few outputs, as deep in a network, starting a convolution for each task takes longer than
+the arithmetic. A GPU takes groups of channels, as which tasks could go there, one after the other. Gathering what
+each output sees into a row (im2col) makes all tasks one product.
 """
 
 from __future__ import annotations
@@ -16,12 +17,16 @@ from torch import Tensor
 Where = tuple[tuple[int, ...], tuple[int, ...]]
 """Stride and padding of each side."""
 
-_PLACES = 128  # outputs per task and channel, of all cases, up to which the product is faster
+_PLACES = 128  # outputs per task and channel, of all cases, up to which the product is faster on a CPU
+_GATHERED = 1 << 27  # numbers that a GPU may gather
 
 
-def pays(out: torch.Size) -> bool:
+def pays(out: torch.Size, weight: Tensor) -> bool:
     """Whether the product is the faster way to outputs of this shape, (tasks, cases, channels, sides...)."""
-    return len(out) == 5 and out[0] > 1 and out[1] * math.prod(out[3:]) <= _PLACES
+    places = out[1] * math.prod(out[3:])
+    if weight.device.type == "cpu":
+        return len(out) == 5 and out[0] > 1 and places <= _PLACES
+    return out[0] > 1 and out[0] * places * weight[0, 0].numel() <= _GATHERED
 
 
 def out_shape(x: Tensor, weight: Tensor, where: Where) -> torch.Size:
@@ -34,49 +39,62 @@ def out_shape(x: Tensor, weight: Tensor, where: Where) -> torch.Size:
 
 
 def forward(x: Tensor, weight: Tensor, where: Where) -> Tensor:
-    """The convolution: x (tasks, cases, channels, height, width), weight (tasks, outputs, channels, kernel)."""
+    """The convolution: x (tasks, cases, channels, sides...), weight (tasks, outputs, channels, kernel...)."""
     tasks, cases, outputs, *sides = out_shape(x, weight, where)
     out = torch.bmm(_columns(x, weight.shape[3:], sides, where), _matrix(weight).mT)
-    return out.view(tasks, cases, *sides, outputs).permute(0, 1, 4, 2, 3)
+    return _channels_first(out.view(tasks, cases, *sides, outputs))
 
 
 def to_weight(above: Tensor, x: Tensor, kernel: torch.Size, where: Where) -> Tensor:
     """The gradient with respect to the weight."""
     columns = _columns(x, kernel, above.shape[3:], where)
     found = torch.bmm(_places(above).mT, columns)
-    return found.view(len(x), above.shape[2], *kernel, x.shape[2]).permute(0, 1, 4, 2, 3)
+    return _channels_first(found.view(len(x), above.shape[2], *kernel, x.shape[2]))
 
 
 def to_input(above: Tensor, shape: torch.Size, weight: Tensor, where: Where) -> Tensor:
     """The gradient with respect to the input, which has the shape."""
-    (down, right), (top, left) = where
-    (high, wide), (rows, columns) = weight.shape[3:], above.shape[3:]
-    tasks, cases, channels, height, width = shape
-    each = torch.bmm(_places(above), _matrix(weight)).view(tasks, cases, rows, columns, high, wide, channels)
-    padded = above.new_zeros(tasks, cases, height + 2 * top, width + 2 * left, channels)
-    for i, j in product(range(high), range(wide)):
-        seen = padded[:, :, i : i + down * rows : down, j : j + right * columns : right]
-        seen += each[:, :, :, :, i, j]
-    return padded[:, :, top : top + height, left : left + width].permute(0, 1, 4, 2, 3)
+    (stride, padding), kernel, places = where, weight.shape[3:], above.shape[3:]
+    tasks, cases, channels, *sides = shape
+    each = torch.bmm(_places(above), _matrix(weight)).view(tasks, cases, *places, *kernel, channels)
+    wide = [side + 2 * pad for side, pad in zip(sides, padding, strict=True)]
+    padded = above.new_zeros(tasks, cases, *wide, channels)
+    by_offset = each.movedim([*range(-1 - len(kernel), -1)], [*range(len(kernel))])
+    for at in product(*map(range, kernel)):
+        seen = [slice(i, i + s * n, s) for i, s, n in zip(at, stride, places, strict=True)]
+        padded[:, :, *seen] += by_offset[at]
+    inner = [slice(pad, pad + side) for pad, side in zip(padding, sides, strict=True)]
+    return _channels_first(padded[:, :, *inner])
 
 
-def _columns(x: Tensor, kernel: torch.Size, sides: torch.Size | list[int], where: Where) -> Tensor:
-    """What each output sees, as a row: (tasks, cases x sides, kernel x channels)."""
-    (down, right), (top, left) = where
-    padded = F.pad(x.permute(0, 1, 3, 4, 2), (0, 0, left, left, top, top)).contiguous()
-    task, case, row, column, channel = padded.stride()
+def _columns(x: Tensor, kernel: torch.Size, places: torch.Size | list[int], where: Where) -> Tensor:
+    """What each output sees, as a row: (tasks, cases x places, kernel x channels)."""
+    stride, padding = where
+    around = [pad for one in reversed(padding) for pad in (one, one)]
+    padded = F.pad(_channels_last(x), (0, 0, *around)).contiguous()
+    task, case, *sides, channel = padded.stride()
+    steps = [by * side for by, side in zip(stride, sides, strict=True)]
     windows = padded.as_strided(
-        (*x.shape[:2], *sides, *kernel, x.shape[2]),
-        (task, case, down * row, right * column, row, column, channel),
+        (*x.shape[:2], *places, *kernel, x.shape[2]), (task, case, *steps, *sides, channel)
     )
-    return windows.reshape(len(x), x.shape[1] * math.prod(sides), math.prod(kernel) * x.shape[2])
+    return windows.reshape(len(x), x.shape[1] * math.prod(places), math.prod(kernel) * x.shape[2])
 
 
 def _matrix(weight: Tensor) -> Tensor:
     """Shape (tasks, outputs, kernel x channels)."""
-    return weight.permute(0, 1, 3, 4, 2).flatten(2)
+    return _channels_last(weight).flatten(2)
 
 
 def _places(x: Tensor) -> Tensor:
     """Shape (tasks, cases x sides, channels)."""
-    return x.permute(0, 1, 3, 4, 2).flatten(1, 3)
+    return _channels_last(x).flatten(1, -2)
+
+
+def _channels_last(x: Tensor) -> Tensor:
+    """Shape (tasks, cases, sides..., channels)."""
+    return x.movedim(2, -1)
+
+
+def _channels_first(x: Tensor) -> Tensor:
+    """Shape (tasks, cases, channels, sides...)."""
+    return x.movedim(-1, 2)

@@ -61,11 +61,11 @@ class _Convolve(Function):
         x, weight = _alike(x, weight)
         if _shared(weight):
             return by_task(_forward(x.flatten(0, 1), weight[0], where), len(x))
+        if columns.pays(columns.out_shape(x, weight, where), weight):
+            return columns.forward(x, weight, where)
         if _grouped(x):
             out = _forward(_side_by_side(x), weight.flatten(0, 1), where, len(x))
             return _one_by_one(out, len(x))
-        if columns.pays(columns.out_shape(x, weight, where)):
-            return columns.forward(x, weight, where)
         return each_task(lambda i: _forward(x[i], weight[i], where), len(x))
 
     @staticmethod
@@ -95,11 +95,11 @@ class _ToInput(Function):
         if _shared(weight):
             flat = _backward(above.flatten(0, 1), x.flatten(0, 1), weight[0], where, (True, False))[0]
             return by_task(flat, len(x))
+        if columns.pays(above.shape, weight):
+            return columns.to_input(above, x.shape, weight, where)
         if _grouped(x):
             wide = (_side_by_side(above), _side_by_side(x), weight.flatten(0, 1))
             return _one_by_one(_backward(*wide, where, (True, False), len(x))[0], len(x))
-        if columns.pays(above.shape):
-            return columns.to_input(above, x.shape, weight, where)
         return each_task(lambda i: _backward(above[i], x[i], weight[i], where, (True, False))[0], len(x))
 
     @staticmethod
@@ -127,11 +127,11 @@ class _ToWeight(Function):
     def forward(above: Tensor, x: Tensor, weight: Tensor, where: Where) -> Tensor:
         dtype = weight.dtype
         above, x, weight = _alike(above, x, weight)
+        if columns.pays(above.shape, weight):
+            return columns.to_weight(above, x, weight.shape[3:], where).to(dtype)
         if _grouped(x):
             wide = (_side_by_side(above), _side_by_side(x), weight.flatten(0, 1))
             return by_task(_backward(*wide, where, (False, True), len(x))[1], len(x)).to(dtype)
-        if columns.pays(above.shape):
-            return columns.to_weight(above, x, weight.shape[3:], where).to(dtype)
         return each_task(lambda i: _backward(above[i], x[i], weight[i], where, (False, True))[1], len(x)).to(
             dtype
         )
@@ -218,7 +218,7 @@ def _with_channels_last(x: Tensor) -> Tensor:
 def _grouped(x: Tensor) -> bool:
     """Whether weights of each task make one grouped convolution: where starting an operation is what costs.
 
-    That is so on other devices than the CPU, and for signals, whose convolutions are small.
+    That is so on other devices than the CPU, and for signals, whose convolutions are small on it.
     """
     return len(x) > 1 and (x.dim() == 4 or x.device.type not in _LOOPING)
 
