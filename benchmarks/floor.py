@@ -15,7 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
-from comparison import METADX, compare
+from comparison import METADX, compare, started
 from reporting import figure, missing
 from sides.plain import side
 from workloads import WORKLOADS, read_problem, write_problem
@@ -53,7 +53,8 @@ def measure(rounds: int) -> None:
         figure(f"bench-floor-{name}-operations", words, "GFLOP", counter.operations / 1e9, better="lower")
         figure(f"bench-floor-{name}-bytes", words, "GB", counter.bytes / 1e9, better="lower")
         figure(f"bench-floor-{name}-ms", f"{words}: the floor", "ms", 1000 * seconds, better="lower")
-        found = compare([METADX], name, rounds)[METADX.name]
+        with started([METADX]) as sides:
+            found = compare(sides, name, rounds)[METADX.name]
         id, what = f"bench-floor-{name}-ratio", f"{words}: metadx above the floor"
         if found.turns:
             figure(id, what, "times the floor", found.seconds / seconds, n=rounds, better="lower")
