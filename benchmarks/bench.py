@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import argparse
 
+import torch
+
 import evaluation
 import floor
 import growth
@@ -35,6 +37,7 @@ def main() -> None:
     unknown = {*asked.parts} - {*PARTS} or {*asked.workloads.split(",")} - {*WORKLOADS}
     if unknown:
         parser.error(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join((*PARTS, *WORKLOADS))}")
+    torch.empty(0, device=asked.device)  # of which rows tell from now on
     for part in asked.parts or PARTS:
         if part == "speed":
             speed.measure(asked.workloads.split(","), asked.rounds, asked.way, asked.device)

@@ -58,7 +58,7 @@ class Contender:
         """One command, and its answer.
 
         Raises:
-            Failed: the process ended; says its last words.
+            Failed: it cannot do that, or the process ended; says why.
         """
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None
@@ -68,7 +68,10 @@ class Contender:
             stdin.flush()
         answer = stdout.readline()
         if answer:
-            return json.loads(answer)
+            said = json.loads(answer)
+            if "failed" in said:
+                raise Failed(said["failed"])
+            return said
         code = self._process.wait()
         self._said.seek(0)
         raise Failed((self._said.read().strip().splitlines() or [f"the process ended with {code}"])[-1])

@@ -12,12 +12,13 @@ import sysconfig
 import tarfile
 import tempfile
 from collections.abc import Callable
-from importlib.util import find_spec
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from contender import Failed
 
 ROOT = Path(os.environ.get("METADX_BENCH", Path.home() / ".cache" / "metadx" / "bench"))
+RELEASES = {"higher": "0.2.1", "learn2learn": "0.2.0", "torchopt": "0.7.3", "easyfsl": "1.5.0"}
 _DONE = ".installed"
 
 
@@ -28,7 +29,7 @@ def python_of(peer: str | None) -> Path:
     Raises:
         Failed: the peer cannot be installed; says why.
     """
-    if peer is None or find_spec(peer) is not None:
+    if peer is None or _beside(peer):
         return Path(sys.executable)
     folder = _folder(peer)
     python = folder / "bin" / "python"
@@ -43,7 +44,15 @@ def python_of(peer: str | None) -> Path:
 
 def installed(peer: str) -> bool:
     """Whether a peer's environment is there."""
-    return (_folder(peer) / _DONE).exists() or find_spec(peer) is not None
+    return (_folder(peer) / _DONE).exists() or _beside(peer)
+
+
+def _beside(peer: str) -> bool:
+    """Whether the release that is measured is installed beside metadx."""
+    try:
+        return version(peer) == RELEASES[peer]
+    except PackageNotFoundError:
+        return False
 
 
 def _folder(peer: str) -> Path:
@@ -67,7 +76,16 @@ def _learn2learn(python: Path) -> None:
     _pip(python, "install", "cython", "wheel", "setuptools<81")
     _pip(python, "install", "--no-deps", "gym==0.26.2", "gym-notices")
     with tempfile.TemporaryDirectory() as folder:
-        _pip(python, "download", "--no-deps", "--no-binary", ":all:", "-d", folder, "learn2learn==0.2.0")
+        _pip(
+            python,
+            "download",
+            "--no-deps",
+            "--no-binary",
+            ":all:",
+            "-d",
+            folder,
+            f"learn2learn=={RELEASES['learn2learn']}",
+        )
         with tarfile.open(next(Path(folder).glob("*.tar.gz"))) as archive:
             archive.extractall(folder, filter="data")
         source = next(path for path in Path(folder).iterdir() if path.is_dir())
@@ -76,10 +94,10 @@ def _learn2learn(python: Path) -> None:
 
 
 PEERS: dict[str, Callable[[Path], None]] = {
-    "higher": _plainly("higher==0.2.1"),
+    "higher": _plainly(f"higher=={RELEASES['higher']}"),
     "learn2learn": _learn2learn,
-    "torchopt": _plainly("torchopt==0.7.3", "optree", "graphviz"),
-    "easyfsl": _plainly("easyfsl==1.5.0"),
+    "torchopt": _plainly(f"torchopt=={RELEASES['torchopt']}", "optree", "graphviz"),
+    "easyfsl": _plainly(f"easyfsl=={RELEASES['easyfsl']}"),
 }
 
 

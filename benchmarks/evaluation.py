@@ -54,6 +54,8 @@ def _run(rounds: int) -> tuple[dict[str, Standing], dict[str, float]]:
         {side.name: Standing() for side in SIDES},
         dict.fromkeys((s.name for s in SIDES), 0.0),
     )
+    if EPISODES % rounds:
+        raise Failed(f"{EPISODES} episodes cannot be shared out over {rounds} turns")
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as running:
         file = Path(folder) / "episodes.npz"
         write_evaluation(file, EPISODES)

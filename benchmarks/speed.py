@@ -16,15 +16,15 @@ def measure(names: Sequence[str], rounds: int, way: str | None = None, device: s
         way: how metadx runs tasks; its own choice for None.
     """
     ours = METADX._replace(settings={"way": way} if way else None)
-    with started([ours, *PEERS, PLAIN]) as sides:
-        running = {side: one for side, one in sides.items() if side != PLAIN.name}
-        for name in names:
+    for name in names:
+        with started([ours, *PEERS, PLAIN]) as sides:
             off = gradients(sides, name, device)
+            running = {side: one for side, one in sides.items() if side != PLAIN.name}
             standings = compare(running, name, rounds, device=device)
-            for side, standing in standings.items():
-                _row(name, side, standing, off[side], device)
-            right = {side: s for side, s in standings.items() if s.turns and off[side] <= ALIKE}
-            _against(name, right, device)
+        for side, standing in standings.items():
+            _row(name, side, standing, off[side], device)
+        right = {side: s for side, s in standings.items() if s.turns and off[side] <= ALIKE}
+        _against(name, right, device)
 
 
 def _id(what: str, name: str, device: str) -> str:

@@ -17,6 +17,7 @@ import json
 import os
 import sys
 import time
+import traceback
 import warnings
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
@@ -161,8 +162,17 @@ def main() -> None:
     warnings.simplefilter("ignore")
     worker = Worker(sys.argv[1])
     for line in sys.stdin:
-        command = json.loads(line)
-        print(json.dumps(getattr(worker, command.pop("do"))(**command)), file=answers, flush=True)
+        print(json.dumps(_answer(worker, json.loads(line))), file=answers, flush=True)
+
+
+def _answer(worker: Worker, command: dict[str, Any]) -> dict[str, Any]:
+    """What a command gives, or why it fails: the next one may go well."""
+    try:
+        answer: dict[str, Any] = getattr(worker, command.pop("do"))(**command)
+    except Exception as error:  # of any library
+        traceback.print_exc()
+        return {"failed": f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"}
+    return answer
 
 
 if __name__ == "__main__":

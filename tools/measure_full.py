@@ -33,7 +33,8 @@ EPISODES, AHEAD = 600, 4
 def measure(name: str, seconds: float | None) -> None:
     """Trains a recipe on a GPU, and scores it on alphabets never seen: as published, and inductively."""
     recipe = read_recipe(RECIPES / f"omniglot-{name}.yaml")
-    training = recipe.training.model_copy(update={"max_seconds": seconds, "device": "cuda", "ahead": AHEAD})
+    bound = {} if seconds is None else {"max_seconds": seconds}
+    training = recipe.training.model_copy(update=bound | {"device": "cuda", "ahead": AHEAD})
     with tempfile.TemporaryDirectory() as folder:
         began = time.monotonic()
         run = train_recipe(recipe.model_copy(update={"training": training}), Path(folder) / "run", CONSOLE)
@@ -42,13 +43,15 @@ def measure(name: str, seconds: float | None) -> None:
     how = f"best of {json.loads(last)['step']:,} steps, {training.iterations:,} in the paper, in {took:.0f} s"
     problem = build_problem(recipe)
     built = build_algorithm(recipe.algorithm, recipe.learner, problem.dimensions, training.seed)
+    command = f"python tools/measure_full.py {name}" + (f" --seconds {seconds:g}" if seconds else "")
     if built.transductive:
-        _score(name, run, problem, built, how)
+        _score(name, run, problem, built, how, command)
         built = dataclasses.replace(built, transductive=False)  # type: ignore[type-var]
-    _score(name, run, problem, built, how)
+    _score(name, run, problem, built, how, command)
+    (RESULTS / f"omniglot-full-{name}.json").unlink(missing_ok=True)
 
 
-def _score(name: str, run: Run, problem: Problem, built: Algorithm, how: str) -> None:
+def _score(name: str, run: Run, problem: Problem, built: Algorithm, how: str, command: str) -> None:
     """As published, one query case per character where they are seen together, and 15 otherwise."""
     mode, query = ("transductive", 1) if built.transductive else ("inductive", 15)
     ways = run.recipe.evaluation.ways or 5
@@ -62,7 +65,7 @@ def _score(name: str, run: Run, problem: Problem, built: Algorithm, how: str) ->
             f"{run.recipe.title}, {ways}-way {shots}-shot, {query} queries, {mode}, {how}{beside}",
             "accuracy, %",
             scores.interval("accuracy"),
-            f"python tools/measure_full.py {name}",
+            command,
             scale=100,
         )
         write_row(RESULTS, row)

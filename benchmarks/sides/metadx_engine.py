@@ -5,14 +5,15 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from metadx.algorithms import MAML, SQUARED_ERROR, Context, Engine, choose_way
+from metadx.algorithms import MAML, SQUARED_ERROR, Context, Engine, choose_way, engine
 from metadx.learners import NamedSettings, build_learner, networks_in
 from metadx.tasks import Task, make_examples, stack
 from metadx.tasks.task import Examples
 from sides.side import Side
 from workloads import Cases, Problem, with_weights
 
-_UNTIL_RECORDED = {"cpu": 110, "cuda": 10}  # meta-steps, after which all of a training are alike
+engine._OFTEN = engine._SOON  # what is measured are later meta-steps of a training, which begin sooner so
+_UNTIL_RECORDED = 10  # meta-steps, after which all are alike
 
 
 def side(problem: Problem) -> Side:
@@ -44,12 +45,12 @@ def side(problem: Problem) -> Side:
     )
     leaves = {name: value.requires_grad_() for name, value in params.items()}
     chosen = way or choose_way(algorithm, params, device)
-    engine = Engine(algorithm, chosen)
+    runner = Engine(algorithm, chosen)
     batch, training = _batch(problem), Context(train=True)
 
     def backward() -> None:
         with networks_in(getattr(torch, dtype) if dtype else None):
-            direction, _, _ = engine.update(
+            direction, _, _ = runner.update(
                 {n: p.detach() for n, p in leaves.items()}, state, batch, training
             )
         for name, leaf in leaves.items():
@@ -60,7 +61,7 @@ def side(problem: Problem) -> Side:
         backward,
         about=str(chosen),
         fused=True,
-        warm=_UNTIL_RECORDED[device.type] if chosen in ("recorded", "compiled") else 0,
+        warm=_UNTIL_RECORDED if chosen in ("recorded", "compiled") else 0,
     )
 
 

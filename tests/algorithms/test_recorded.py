@@ -8,10 +8,14 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch.utils._pytree import tree_map
 
+from metadx.algorithms.captured import Captures
 from metadx.algorithms.lean import lean
-from metadx.algorithms.recorded import Recorded
+from metadx.algorithms.recorded import _ROUNDED, Recorded, _agree
 from metadx.algorithms.tape import Unknown, Unrecordable, write_down
+
+ON_CPU = Captures(torch.device("cpu"))
 
 
 def args(seed: int = 0) -> list[Tensor]:
@@ -74,13 +78,15 @@ def test_views_of_views_and_what_changes_nothing_are_left_out() -> None:
     [
         lambda x, w: [x[x > 0]],
         lambda x, w: [x * float(w.sum())],
-        lambda x, w: [x if bool((w > 0).any()) else x + 1],
         lambda x, w: [x + torch.rand_like(x)],
-        lambda x, w: [sum((x * i for i in range(5000)), x)],
+        lambda x, w: [sum((x * i for i in range(60)), x)],
     ],
-    ids=["mask", "number", "branch", "random", "long"],
+    ids=["mask", "number", "random", "long"],
 )
-def test_what_depends_on_values_or_is_long_is_not_written_down(function: Any) -> None:
+def test_what_depends_on_values_or_is_long_is_not_written_down(
+    function: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("metadx.algorithms.tape._MOST", 100)
     with pytest.raises(Unrecordable):
         write_down(function, args())
 
@@ -122,7 +128,7 @@ def test_it_takes_over_after_it_was_right_once() -> None:
         called.append(1)
         return second_order(*args)
 
-    recorded = Recorded(counted, often=2)
+    recorded = Recorded(counted, ON_CPU, often=2)
     assert all(runs(recorded, counted))
     assert recorded.recorded == 1
     assert (
@@ -137,7 +143,7 @@ def test_what_something_hidden_changes_is_not_trusted(by: float) -> None:
     def changing(x: Tensor, weight: Tensor) -> list[Tensor]:
         return [x * (1 + by * next(hidden))]
 
-    recorded = Recorded(changing, often=0)
+    recorded = Recorded(changing, ON_CPU, often=0)
     for seed in range(5):
         recorded(changing, *args(seed))
     assert recorded.recorded == 0
@@ -145,13 +151,13 @@ def test_what_something_hidden_changes_is_not_trusted(by: float) -> None:
 
 @pytest.mark.parametrize("use", [torch.tensor, torch.arange, abs, lambda it: torch.ones(2)[it]])
 def test_what_fails_where_something_is_unknown_runs_as_before(use: Callable[[Any], Any]) -> None:
-    recorded = Recorded(lambda x, weight: [x * use(Unknown())], often=0)
+    recorded = Recorded(lambda x, weight: [x * use(Unknown())], ON_CPU, often=0)
     assert all(map(torch.equal, recorded(second_order, *args()), second_order(*args())))
     assert recorded.recorded == 0
 
 
 def test_one_tensor_given_twice_is_two_arguments() -> None:
-    recorded = Recorded(lambda x, y: [x - y], often=0)
+    recorded = Recorded(lambda x, y: [x - y], ON_CPU, often=0)
     x, y = torch.ones(2), torch.zeros(2)
     for _ in range(3):
         recorded(lambda x, y: [x - y], x, x)
@@ -160,7 +166,7 @@ def test_one_tensor_given_twice_is_two_arguments() -> None:
 
 
 def test_each_layout_is_written_down_by_itself() -> None:
-    recorded = Recorded(second_order, often=0)
+    recorded = Recorded(second_order, ON_CPU, often=0)
     for seed in range(4):
         x, weight = args(seed)
         for given in ((x, weight), (x[:2], weight), (x.t().contiguous().t(), weight)):
@@ -171,9 +177,47 @@ def test_each_layout_is_written_down_by_itself() -> None:
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_compiled_it_gives_the_same_up_to_rounding() -> None:
-    recorded = Recorded(second_order, compiled=True, often=0)
+    recorded = Recorded(second_order, ON_CPU, compiled=True, often=0)
     for seed in range(4):
         found, expected = recorded(second_order, *args(seed)), second_order(*args(seed))
         for one, other in zip(found, expected, strict=True):
             torch.testing.assert_close(one, other)
     assert recorded.recorded == 1
+
+
+def by_sign(x: Tensor, weight: Tensor) -> list[Tensor]:
+    return [x @ weight if bool((x > 0).all()) else x.square() @ weight]
+
+
+def test_a_truth_that_was_asked_for_is_asked_for_again() -> None:
+    plain: list[int] = []
+
+    def plainly(x: Tensor, weight: Tensor) -> list[Tensor]:
+        plain.append(1)
+        return by_sign(x, weight)
+
+    recorded = Recorded(by_sign, ON_CPU, often=0)
+    for seed, sign in enumerate([1, 1, 1, -1, 1, -1]):
+        x, weight = args(seed)
+        x = x.abs() * sign
+        assert torch.equal(recorded(plainly, x, weight)[0], by_sign(x, weight)[0])
+    assert recorded.recorded == 1
+    assert len(plain) == 4, "to write it down, to compare, and twice where it does not hold"
+
+
+@pytest.mark.parametrize(
+    ("found", "expected", "alike"),
+    [
+        ({"a": 1.0, "bias": 1e-9}, {"a": 1.0, "bias": -1e-9}, True),
+        ({"a": 1.0, "bias": 0.1}, {"a": 1.0, "bias": 0.0}, False),
+        (({"a": 1e-6}, {"loss": 1.0}), ({"a": 2e-6}, {"loss": 1.0}), False),
+        ({"a": float("nan")}, {"a": float("nan")}, True),
+        ({"a": float("inf")}, {"a": float("-inf")}, False),
+        ({"a": 3}, {"a": 4}, False),
+        ({"a": True}, {"a": True}, True),
+    ],
+    ids=["cancelled", "wrong", "another-part", "nan", "infinite", "whole", "truth"],
+)
+def test_results_agree_up_to_rounding(found: Any, expected: Any, alike: bool) -> None:
+    one, other = (tree_map(lambda number: torch.tensor([number]), tree) for tree in (found, expected))
+    assert _agree(one, other, _ROUNDED) == alike

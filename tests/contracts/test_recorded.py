@@ -8,31 +8,38 @@ import torch
 from torch.utils import _pytree as pytree
 
 from contracts.algorithms import ROWS, Row, start
-from contracts.examples import PLAIN, TABLE, WAYS, ragged
+from contracts.examples import BATCH_NORM, PLAIN, WAYS, Learner, ragged
 from metadx.algorithms import Context, Engine, choose_way
 from metadx.learners import networks_in
 from metadx.tasks import Examples, Task, stack
 
 BY_TASK = [row for row in ROWS if row.over(PLAIN).consumes == "tasks"]
+ON_PICTURES = {"MAML", "ANIL", "R2-D2", "Reptile"}
 BY_STEP = {"MAML++", "MAML++-annealing"}
 
 
-def batch(shift: float) -> Task:
+def batch(shift: float, learner: Learner = PLAIN) -> Task:
     """Always the same ragged tasks, but for where their cases lie."""
-    support, query = stack(ragged(np.random.default_rng(0), TABLE))
+    support, query = stack(ragged(np.random.default_rng(0), learner.shape))
     return Task(support._replace(x=support.x + shift), query._replace(x=query.x - shift))
 
 
-@pytest.mark.parametrize("row", BY_TASK, ids=lambda row: row.name)
-def test_it_gives_the_same_bits(row: Row, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("row", "learner"),
+    [(row, PLAIN) for row in BY_TASK] + [(row, BATCH_NORM) for row in BY_TASK if row.name in ON_PICTURES],
+    ids=lambda one: one.name,
+)
+def test_it_gives_the_same_bits(row: Row, learner: Learner, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("metadx.algorithms.engine._OFTEN", 1)
-    algorithm = row.over(PLAIN)
+    monkeypatch.setattr("metadx.algorithms.engine._SOON", 1)
+    algorithm = row.over(learner)
     params, state = start(algorithm)
     recorded, plain = Engine(algorithm, "recorded"), Engine(algorithm, "vmap")
     for step in range(5):
         context = Context(np.random.default_rng(0), step, train=True)
         found, expected = (
-            engine.directions(params, state, batch(0.1 * step), context) for engine in (recorded, plain)
+            engine.directions(params, state, batch(0.1 * step, learner), context)
+            for engine in (recorded, plain)
         )
         assert pytree.tree_structure(found) == pytree.tree_structure(expected)
         for one, other in zip(*map(pytree.tree_leaves, (found, expected)), strict=True):

@@ -11,8 +11,7 @@ from torch.utils import _pytree as pytree
 
 from contracts.algorithms import ROWS, Row, start
 from contracts.examples import BATCH_NORM, IMAGE, PLAIN, TABLE, Learner, ragged
-from metadx.algorithms import MAML, Context, Engine, FineTune, choose_way
-from metadx.algorithms import replayed as graphs
+from metadx.algorithms import MAML, Context, Engine, FineTune, captured
 from metadx.algorithms.engine import Way
 from metadx.learners import ConvNet, Tensors
 from metadx.tasks import Task, stack
@@ -27,7 +26,7 @@ BY_TASK = [row for row in ON_TENSORS if row.over(PLAIN).consumes == "tasks"]
 BY_STEP = {"MAML++", "MAML++-annealing"}
 WAITING = {"R2-D2", "LR-D2", "Mahalanobis", "GaussianProcess", "MetaLogistic", "GramRidge"}
 """Where torch looks whether an equation could be solved, which no graph waits for."""
-ON_PICTURES = [row for row in BY_TASK if row.name in ("MAML", "MAML-first-order", "ANIL", "R2D2", "Reptile")]
+ON_PICTURES = [row for row in BY_TASK if row.name in ("MAML", "MAML-first-order", "ANIL", "R2-D2", "Reptile")]
 
 
 def on_gpu(tensors: Tensors) -> Tensors:
@@ -48,11 +47,11 @@ def batch(learner: Learner, shift: float) -> Task:
 def test_directions_are_those_of_a_loop_on_a_cpu(
     row: Row, learner: Learner, way: Way, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("metadx.algorithms.engine._OFTEN_ON_GPU", 1)
+    monkeypatch.setattr("metadx.algorithms.engine._SOON", 1)
     replays = []
-    replay = graphs._Replayed.__call__
+    replay = captured._Captured.__call__
     monkeypatch.setattr(
-        graphs._Replayed, "__call__", lambda self, *leaves: replays.append(1) or replay(self, *leaves)
+        captured._Captured, "__call__", lambda self, *leaves: replays.append(1) or replay(self, *leaves)
     )
     algorithm = row.over(learner)
     params, state = start(algorithm)
@@ -103,12 +102,6 @@ def test_training_there_ends_where_training_here_does(kind: str, ahead: int) -> 
     assert kind == "cases" or found.way == "recorded"
     for name, value in expected.params.items():
         assert (found.params[name] - value).norm() <= 1e-2 * value.norm(), name
-
-
-def test_convolutions_are_written_down_there() -> None:
-    algorithm = MAML(ConvNet((1, 12, 12), 5, width=8, blocks=2), 0.1, 1)
-    params, _ = algorithm.init(np.random.default_rng(0))
-    assert (choose_way(algorithm, params), choose_way(algorithm, params, GPU)) == ("vmap", "recorded")
 
 
 def test_bfloat16_trains() -> None:

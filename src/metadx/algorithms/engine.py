@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from metadx.algorithms.algorithm import KEPT, Algorithm, Metrics, solve
+from metadx.algorithms.captured import Captures
 from metadx.algorithms.context import EVALUATING, Context
 from metadx.algorithms.cores import over_cores
 from metadx.algorithms.estimator import one_thread
@@ -31,11 +32,11 @@ Aggregate = Callable[[Tensors], Tensors]
 Result = TypeVar("Result")
 
 _OFTEN = 100  # runs after which writing down what they do pays: it takes as long as some dozens of them
-_OFTEN_ON_GPU = 5  # where it saves most of the time
+_SOON = 5  # the same on a GPU, where most of the time is saved
 _PREDICT_TOGETHER = 64
 _MUCH = 50_000  # cases, padding included
 _NUMBERS = 1 << 24  # of activations of a first layer that are in memory together, on a CPU
-_BYTES_FOR_ONE = 256  # of a GPU's memory: four for itself, and for what is made of it in all layers and steps
+_BYTES_FOR_ONE = 1024  # of a GPU's memory: a quarter of it, for what is made of one in all layers and steps
 _SHARED = 1 << 16  # numbers of input from which on every core gets a share of the tasks
 
 
@@ -62,20 +63,18 @@ def settle(state: Tensors, changed: Tensors) -> Tensors:
 def choose_way(algorithm: Algorithm, params: Tensors, device: torch.device | str = "cpu") -> Way:
     """The way of running a batch of tasks that is likely the fastest: all together.
 
-    Without convolutions, and on a GPU in any case, it is recorded: starting the many small operations takes longer
-    than they do. Not so where steps are to be recomputed: what is written down computes nothing twice. But on a CPU
-    it is a loop, where the network has convolutions that `convolve` leaves to torch, in groups or dilated: with
-    weights of each task torch makes grouped convolutions of them, which are slow there.
+    It is recorded: starting the many operations, through Python, takes long. Not so where steps are to be
+    recomputed: what is written down computes nothing twice. But on a CPU it is a loop, where the network has
+    convolutions that `convolve` leaves to torch, in groups or dilated: with weights of each task torch makes
+    grouped convolutions of them, which are slow there.
     """
     if not algorithm.tensors and algorithm.consumes == "nothing":
         return "loop"
     network = getattr(algorithm, "network", None)
-    on_cpu = torch.device(device).type == "cpu"
     slow = isinstance(network, nn.Module) and any(leaves_to_torch(layer) for layer in network.modules())
-    if slow and on_cpu:
+    if slow and torch.device(device).type == "cpu":
         return "loop"
-    busy = on_cpu and _first_convolution(params) is not None
-    return "vmap" if busy or saves_memory(algorithm) else "recorded"
+    return "vmap" if saves_memory(algorithm) else "recorded"
 
 
 def tasks_at_once(params: Tensors, numbers: int) -> int | None:
@@ -169,6 +168,7 @@ class Engine:
         self.way = way
         self.aggregate = aggregate
         self._recorded: dict[Any, Recorded] = {}
+        self._captures: Captures | None = None
 
     def update(
         self, params: Tensors, state: Tensors, batch: Task, context: Context = EVALUATING
@@ -190,6 +190,7 @@ class Engine:
         shares = _shares(batch) if self.way != "loop" else [batch]
         at_once = tasks_at_once(params, _numbers(batch) // len(batch.support.x))
         at_once = at_once and max(1, at_once // len(shares))
+        at_once = None if at_once and at_once >= max(len(s.support.x) for s in shares) else at_once
         if len(shares) == 1:
             return self._share(0, params, state, batch, context, at_once)
         jobs = [
@@ -219,7 +220,7 @@ class Engine:
             return plainly(params, state, batch)
         key = (context.train, networks_dtype(), number, at_once)
         if key not in self._recorded:
-            self._recorded[key] = self._recording(context.train, at_once, home(params, state))
+            self._recorded[key] = self._recording(context.train, at_once, params)
         directions: tuple[Tensors, Tensors, Metrics] = self._recorded[key](plainly, params, state, batch)
         return directions
 
@@ -237,12 +238,14 @@ class Engine:
         """For how many layouts of batches, or of shares of them, what was written down runs now."""
         return sum(recorded.recorded for recorded in self._recorded.values())
 
-    def _recording(self, train: bool, at_once: int | None, device: torch.device) -> Recorded:
+    def _recording(self, train: bool, at_once: int | None, params: Tensors) -> Recorded:
+        self._captures = self._captures or Captures(home(params))
         blind = Context(rng=cast(Any, Unknown()), step=cast(Any, Unknown()), train=train)
         return Recorded(
             partial(self._directions, context=blind, at_once=at_once),
+            self._captures,
             compiled=self.way == "compiled",
-            often=_OFTEN_ON_GPU if device.type == "cuda" else _OFTEN,
+            often=_SOON if home(params).type == "cuda" else _OFTEN,
         )
 
     def predict(self, params: Tensors, state: Tensors, tasks: Sequence[Task]) -> list[Tensor]:

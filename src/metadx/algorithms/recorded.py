@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, fx
 from torch.utils import _pytree as pytree
 
+from metadx.algorithms.captured import Captures, Run
 from metadx.algorithms.lean import lean
-from metadx.algorithms.replayed import Graphs, Run
 from metadx.algorithms.tape import write_down
 from metadx.errors import UserError
 
 _LAYOUTS = 64  # that are told apart
-_ROUNDING = 1e-2  # of a tensor's length: convolutions of a GPU keep 11 bits of each number (TF32)
+_EXACT: dict[torch.dtype, float] = {}
+_ROUNDED = {
+    torch.float64: 1e-6,
+    torch.float32: 1e-2,
+}  # a GPU chooses anew how convolutions round to 11 bits (TF32)
 _CANCELLED = 1e-2  # of the length of all tensors together
 
 
@@ -26,14 +31,16 @@ class Recorded:
     Args:
         function: takes and returns tensors, or dicts and tuples of them; where it depends on anything else it must
             raise, as whatever is done with `Unknown` does.
+        captures: makes one start on a GPU of what is written down.
         compiled: compile what is written down with `torch.compile`; it computes the same up to rounding then. On a
             GPU, where sums are taken in any order, it does so otherwise, too; on a CPU to the bit.
         often: runs on arguments of one layout before they are written down.
     """
 
-    def __init__(self, function: Callable[..., Any], *, compiled: bool = False, often: int) -> None:
-        self._function, self._compiled, self._often = function, compiled, often
-        self._graphs = Graphs()
+    def __init__(
+        self, function: Callable[..., Any], captures: Captures, *, compiled: bool = False, often: int
+    ) -> None:
+        self._make = partial(_OfLayout, function, captures, compiled, often)
         self._known: dict[Any, _OfLayout] = {}
 
     def __call__(self, plainly: Callable[..., Any], *args: Any) -> Any:
@@ -48,9 +55,7 @@ class Recorded:
         if known is None:
             if len(self._known) == _LAYOUTS:
                 return plainly(*args)
-            known = self._known[layouts] = _OfLayout(
-                self._function, self._compiled, self._often, self._graphs
-            )
+            known = self._known[layouts] = self._make()
         return known(plainly, args, leaves)
 
     @property
@@ -65,17 +70,18 @@ class _OfLayout:
     Counts its runs, writes it down, compares that on the next arguments with the function, and trusts it then.
     """
 
-    def __init__(self, function: Callable[..., Any], compiled: bool, often: int, graphs: Graphs) -> None:
-        self._function, self._compiled, self._left = function, compiled, float(often)
-        self._graphs = graphs
+    def __init__(self, function: Callable[..., Any], captures: Captures, compiled: bool, often: int) -> None:
+        self._function, self._captures = function, captures
+        self._compiled, self._left = compiled, float(often)
         self._run: Run | None = None
+        self._truths: list[bool] = []
         self._made_of: pytree.TreeSpec
         self.trusted = False
 
     def __call__(self, plainly: Callable[..., Any], args: tuple[Any, ...], leaves: Sequence[Tensor]) -> Any:
         if self.trusted and self._run is not None:
-            with torch.no_grad():
-                return pytree.tree_unflatten(self._run(*leaves), self._made_of)
+            found = self._found(leaves)
+            return plainly(*args) if found is None else pytree.tree_unflatten(found, self._made_of)
         if self._left > 0:
             self._left -= 1
             return plainly(*args)
@@ -83,13 +89,22 @@ class _OfLayout:
             self._write_down(args)
             return plainly(*args)
         result = plainly(*args)
-        with torch.no_grad():
-            self.trusted = self._agree(self._run(*leaves), pytree.tree_leaves(result))
-            if self.trusted:
-                self._run = self._graphs.replayed(self._run, leaves)
+        found = self._found(leaves)
+        if found is None:
+            return result
+        self.trusted = self._agree(pytree.tree_unflatten(found, self._made_of), result)
         if not self.trusted:
             self._give_up()
         return result
+
+    @torch.no_grad()
+    def _found(self, leaves: Sequence[Tensor]) -> Sequence[Tensor] | None:
+        """What was written down gives; None for arguments that it does not hold for."""
+        assert self._run is not None
+        found = self._run(*leaves)
+        results = len(found) - len(self._truths)
+        held = all(bool(now) == then for now, then in zip(found[results:], self._truths, strict=True))
+        return found[:results] if held else None
 
     def _write_down(self, args: tuple[Any, ...]) -> None:
         leaves, given = pytree.tree_flatten(args)
@@ -105,15 +120,12 @@ class _OfLayout:
         except Exception:  # of any kind: torch raises its own where it is given what is unknown
             self._give_up()
         else:
-            self._run = _compiled(module) if self._compiled else lean(module).forward
+            self._run = _compiled(module) if self._compiled else self._captures.captured(lean(module), leaves)
+            self._truths = module.meta["truths"]
 
-    def _agree(self, found: Sequence[Tensor], expected: Sequence[Tensor]) -> bool:
-        pairs = list(zip(found, expected, strict=True))
-        if any(one.shape != other.shape or one.dtype != other.dtype for one, other in pairs):
-            return False
-        if self._compiled or any(tensor.device.type != "cpu" for tensor in expected):
-            return _close(pairs)
-        return all(torch.allclose(*pair, rtol=0.0, atol=0.0, equal_nan=True) for pair in pairs)
+    def _agree(self, found: Any, expected: Any) -> bool:
+        rounded = self._compiled or any(t.device.type != "cpu" for t in _tensors(expected))
+        return _agree(found, expected, _ROUNDED if rounded else _EXACT)
 
     def _give_up(self) -> None:
         self._left, self._run = math.inf, None
@@ -134,16 +146,40 @@ def _compiled(module: fx.GraphModule) -> Run:
     return run
 
 
-def _close(pairs: Sequence[tuple[Tensor, Tensor]]) -> bool:
-    """Whether tensors are the same up to rounding, which is as large where much cancels out: all but nothing may be
-    left of the gradient of a bias in front of a norm."""
-    sizes = [other.double().nan_to_num(0, 0, 0).norm().item() for _, other in pairs]
+def _agree(found: Any, expected: Any, most: Mapping[torch.dtype, float]) -> bool:
+    """Whether results are the same up to rounding, part by part of a tuple.
+
+    Rounding is as large where much cancels out: all but nothing may be left of the gradient of a bias in front of a
+    norm, which is why a tensor is seen beside the others of its part.
+
+    Args:
+        most: the difference that counts as rounding, as a share of a tensor's length; nothing for other dtypes.
+    """
+    if isinstance(expected, tuple):
+        return all(_agree(*pair, most) for pair in zip(found, expected, strict=True))
+    pairs = [(one.cpu(), other.cpu()) for one, other in zip(_tensors(found), _tensors(expected), strict=True)]
+    sizes = [_length(other) for _, other in pairs]
     least = _CANCELLED * math.hypot(*sizes)
     return all(
-        torch.equal(one.isfinite(), other.isfinite())
-        and (one - other).double().nan_to_num(0, 0, 0).norm().item() <= _ROUNDING * max(size, least)
-        for (one, other), size in zip(pairs, sizes, strict=True)
+        _alike(*pair, most.get(pair[1].dtype, 0.0) * max(size, least))
+        for pair, size in zip(pairs, sizes, strict=True)
     )
+
+
+def _alike(one: Tensor, other: Tensor, most: float) -> bool:
+    """Whether finite numbers are no further apart than that, all in all, and the others are the same."""
+    if one.shape != other.shape or one.dtype != other.dtype:
+        return False
+    if most == 0.0:
+        return torch.allclose(one, other, rtol=0.0, atol=0.0, equal_nan=True)
+    finite = other.isfinite()
+    same = torch.allclose(one[~finite], other[~finite], rtol=0.0, atol=0.0, equal_nan=True)
+    return same and _length(one[finite].double() - other[finite].double()) <= most
+
+
+def _length(tensor: Tensor) -> float:
+    """Of the finite numbers of a tensor."""
+    return float(tensor[tensor.isfinite()].double().norm())
 
 
 def _tensors(tree: Any) -> Iterator[Tensor]:

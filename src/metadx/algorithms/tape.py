@@ -17,8 +17,7 @@ from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
-_MOST = {"cpu": 4000}  # operations by device; of more, starting them is not what takes the time
-_MOST_ELSEWHERE = 40_000
+_MOST = 40_000  # operations; Python takes long to read a list of more
 _DEPENDS = (
     torch.Tag.dynamic_output_shape,
     torch.Tag.data_dependent_output,
@@ -66,19 +65,22 @@ def write_down(function: Callable[..., Sequence[Tensor]], args: Sequence[Tensor]
     """The operations that a function runs on these arguments, each a node.
 
     Its `meta` has the layout of what it gives, and whether that is a view of the same elements as the node's first
-    argument. Tensors that are neither arguments nor made of them are constants of the module.
+    argument. Tensors that are neither arguments nor made of them are constants of the module. After its results it
+    gives those truths that the function asked for, such as whether all of a mask is 1; what it was told is in
+    `meta["truths"]`, and the operations are those of arguments for which it is so.
 
     Raises:
-        Unrecordable: operations depend on values, draw random numbers, or are too many.
+        Unrecordable: operations depend on other values, draw random numbers, or are too many.
     """
     args = [arg.detach() for arg in args]  # one tensor that is given twice is two arguments
-    device = args[0].device.type if args else "cpu"
-    tape = _Tape(args, _MOST.get(device, _MOST_ELSEWHERE))
+    tape = _Tape(args)
     with tape:
         results = function(*args)
-    tape.graph.output(tuple(tape.node(result) for result in results))
+    tape.graph.output((*map(tape.node, results), *(node for node, _ in tape.truths)))
     clean(tape.graph)
-    return fx.GraphModule(tape.constants, tape.graph)
+    module = fx.GraphModule(tape.constants, tape.graph)
+    module.meta["truths"] = [truth for _, truth in tape.truths]
+    return module
 
 
 def clean(graph: fx.Graph) -> None:
@@ -98,9 +100,9 @@ def _gives_nothing(node: fx.Node) -> bool:
 
 
 class _Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    def __init__(self, args: Iterable[Tensor], most: int) -> None:
+    def __init__(self, args: Iterable[Tensor]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._most = most
+        self.truths: list[tuple[fx.Node, bool]] = []
         self.graph = fx.Graph()
         self.constants: dict[str, Tensor] = {}
         self._nodes = WeakTensorKeyDictionary()
@@ -117,10 +119,13 @@ class _Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return found
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is torch.ops.aten._local_scalar_dense.default and args[0].dtype == torch.bool:
+            self.truths.append((self.node(args[0]), func(*args)))
+            return self.truths[-1][1]
         if any(tag in func.tags for tag in _DEPENDS) and not _by_number(func, args):
             raise Unrecordable(f"{func} depends on values or draws random numbers")
-        if len(self.graph.nodes) > self._most:
-            raise Unrecordable(f"more than {self._most} operations")
+        if len(self.graph.nodes) > _MOST:
+            raise Unrecordable(f"more than {_MOST} operations")
         kwargs = kwargs or {}
         noted = pytree.tree_map_only(Tensor, self.node, (args, kwargs))
         out = func(*args, **kwargs)

@@ -216,9 +216,9 @@ def _with_channels_last(x: Tensor) -> Tensor:
 
 
 def _grouped(x: Tensor) -> bool:
-    """Whether weights of each task make one grouped convolution: where starting an operation is what costs.
+    """Whether weights of each task make one grouped convolution, where the product of `columns` does not pay.
 
-    That is so on other devices than the CPU, and for signals, whose convolutions are small on it.
+    That is so on other devices than the CPU, and for signals, whose convolutions are small.
     """
     return len(x) > 1 and (x.dim() == 4 or x.device.type not in _LOOPING)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -144,7 +144,7 @@ class ConditionSource:
             spare = _spare(condition, order, k, in_support, in_query)
             if spare is None:
                 return None
-            others = [at for at in order if at != spare]
+            others = (at for at in order if at != spare)
             support.append(_take(rng, condition, others, k, in_query, in_support))
             queries.append(_take(rng, condition, order, query, in_support, in_query))
         return tuple(support), tuple(queries)
@@ -235,7 +235,7 @@ def _spare(
 def _take(
     rng: np.random.Generator,
     condition: _Condition,
-    order: Sequence[int],
+    order: Iterable[int],
     wanted: int,
     barred: set[int],
     taken: set[int],

@@ -34,8 +34,8 @@ class TrainingSettings(BaseModel):
         checkpoint_every: seconds between checkpoints, from which `metadx train --resume` goes on; 0 writes one
             after every step. It changes no result.
         engine: how a batch of tasks runs: "loop", one after the other; "vmap", all together; "recorded", the same
-            operations from a list that is written down once, which is quicker for small networks, and on a GPU for
-            all, where the list is one CUDA graph; "compiled", that
+            operations from a list that is written down once, which is quicker, and on a GPU one CUDA graph where
+            PyTorch can make one; "compiled", that
             list compiled by `torch.compile`, which needs a C++ compiler and time to compile, and rounds
             differently. "auto" chooses one of the first three by device and network.
         ahead: batches that a thread draws while the step on an earlier one runs, and that may wait; 0 draws each

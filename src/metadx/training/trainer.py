@@ -76,7 +76,7 @@ def train(
         algorithm: what to train; one that learns from nothing is returned as it is.
         feed: draws batches of what the algorithm consumes; from its generator alone, or a resumed run draws others.
         validation: meta-validation tasks; empty keeps the last parameters.
-        settings: of the run; the same settings give the same bytes on equal hardware and threads.
+        settings: of the run; the same settings give the same bytes on equal processors and threads.
         listeners: called with a record of every step: `step`, `tasks_per_second`, metrics of the batch, and
             `validation` where it was measured, and `left_out`, the number of tasks that gave what is not finite and
             did not count, where there were any.
