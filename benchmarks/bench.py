@@ -40,7 +40,7 @@ def main() -> None:
     torch.empty(0, device=asked.device)  # of which rows tell from now on
     for part in asked.parts or PARTS:
         if part == "speed":
-            speed.measure(asked.workloads.split(","), asked.rounds, asked.way, asked.device)
+            speed.measure(asked.workloads.split(","), asked.rounds, speed.How(asked.device, asked.way))
         elif part == "memory":
             memory.measure()
         elif part in ("growth", "evaluation"):

@@ -42,12 +42,12 @@ class Counter(TorchDispatchMode):
 
 
 def measure(rounds: int) -> None:
-    """Rows for (a) and (b): the machine's speed, the floor, and how far above it metadx runs."""
+    """Rows of the machine's speed, and for every workload of the floor and how far above it metadx runs."""
     speed, bandwidth = max(_products(), _convolutions()), _copies()
     figure("bench-floor-speed", "float32 products or convolutions, the faster", "GFLOP/s", speed / 1e9)
     figure("bench-floor-bandwidth", "copying 256 MiB: bytes read and written", "GB/s", bandwidth / 1e9)
-    for name in ("a", "b"):
-        words = WORKLOADS[name].words
+    for name, workload in WORKLOADS.items():
+        words = workload.words
         counter = _count(name)
         seconds = max(counter.operations / speed, counter.bytes / bandwidth)
         figure(f"bench-floor-{name}-operations", words, "GFLOP", counter.operations / 1e9, better="lower")
