@@ -17,7 +17,7 @@ from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
-_MOST = 40_000  # operations; Python takes long to read a list of more
+_MOST = 20_000  # operations; Python takes long to read a list of more
 _DEPENDS = (
     torch.Tag.dynamic_output_shape,
     torch.Tag.data_dependent_output,
