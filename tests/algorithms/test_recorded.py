@@ -12,7 +12,7 @@ from torch.utils._pytree import tree_map
 
 from metadx.algorithms.captured import Captures
 from metadx.algorithms.lean import lean
-from metadx.algorithms.recorded import _ROUNDED, Recorded, _agree
+from metadx.algorithms.recorded import _ROUNDED, Recorded, _agree, _Room
 from metadx.algorithms.tape import Unknown, Unrecordable, write_down
 
 ON_CPU = Captures(torch.device("cpu"))
@@ -221,3 +221,14 @@ def test_a_truth_that_was_asked_for_is_asked_for_again() -> None:
 def test_results_agree_up_to_rounding(found: Any, expected: Any, alike: bool) -> None:
     one, other = (tree_map(lambda number: torch.tensor([number]), tree) for tree in (found, expected))
     assert _agree(one, other, _ROUNDED) == alike
+
+
+def test_no_more_is_written_down_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    operations = len(write_down(second_order, args()).graph.nodes)
+    monkeypatch.setattr("metadx.algorithms.recorded._Room", lambda: _Room(operations + 1))
+    recorded = Recorded(second_order, ON_CPU, often=0)
+    for seed in range(4):
+        x, weight = args(seed)
+        for given in (x, x[:2]):
+            assert all(map(torch.equal, recorded(second_order, given, weight), second_order(given, weight)))
+    assert recorded.recorded == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -17,6 +18,7 @@ from metadx.algorithms.tape import write_down
 from metadx.errors import UserError
 
 _LAYOUTS = 64  # that are told apart
+_ROOM = 100_000  # operations, of all layouts
 _EXACT: dict[torch.dtype, float] = {}
 _ROUNDED = {
     torch.float64: 1e-6,
@@ -40,7 +42,7 @@ class Recorded:
     def __init__(
         self, function: Callable[..., Any], captures: Captures, *, compiled: bool = False, often: int
     ) -> None:
-        self._make = partial(_OfLayout, function, captures, compiled, often)
+        self._make = partial(_OfLayout, function, captures, _Room(), compiled, often)
         self._known: dict[Any, _OfLayout] = {}
 
     def __call__(self, plainly: Callable[..., Any], *args: Any) -> Any:
@@ -64,14 +66,29 @@ class Recorded:
         return sum(known.trusted for known in self._known.values())
 
 
+@dataclass
+class _Room:
+    """How many operations more may be written down, each of which takes some kilobytes."""
+
+    left: int = _ROOM
+
+    def take(self, operations: int) -> bool:
+        """Whether so many fit, which are then taken."""
+        fits = operations <= self.left
+        self.left -= operations if fits else 0
+        return fits
+
+
 class _OfLayout:
     """The function on arguments of one layout.
 
     Counts its runs, writes it down, compares that on the next arguments with the function, and trusts it then.
     """
 
-    def __init__(self, function: Callable[..., Any], captures: Captures, compiled: bool, often: int) -> None:
-        self._function, self._captures = function, captures
+    def __init__(
+        self, function: Callable[..., Any], captures: Captures, room: _Room, compiled: bool, often: int
+    ) -> None:
+        self._function, self._captures, self._room = function, captures, room
         self._compiled, self._left = compiled, float(often)
         self._run: Run | None = None
         self._truths: list[bool] = []
@@ -118,6 +135,9 @@ class _OfLayout:
         try:
             module = write_down(flat, leaves)
         except Exception:  # of any kind: torch raises its own where it is given what is unknown
+            self._give_up()
+            return
+        if not self._room.take(len(module.graph.nodes)):
             self._give_up()
         else:
             self._run = _compiled(module) if self._compiled else self._captures.captured(lean(module), leaves)
