@@ -187,8 +187,9 @@ class Engine:
     ) -> tuple[Tensors, Tensors, Metrics]:
         """Directions, those tensors of the state that changed, and metrics of each task, stacked."""
         batch = batch.to(home(params, state))
-        shares = _shares(batch) if self.way != "loop" else [batch]
-        at_once = tasks_at_once(params, _numbers(batch) // len(batch.support.x))
+        sparing = saves_memory(self.algorithm) and batch.support.x.device.type == "cpu"
+        shares = [batch] if self.way == "loop" or sparing else _shares(batch)
+        at_once = 1 if sparing else tasks_at_once(params, _numbers(batch) // len(batch.support.x))
         at_once = at_once and max(1, at_once // len(shares))
         at_once = None if at_once and at_once >= max(len(s.support.x) for s in shares) else at_once
         if len(shares) == 1:
