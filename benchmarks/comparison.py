@@ -128,7 +128,7 @@ def peak(side: Side, name: str, size: Size = OWN_SIZE) -> float:
         Failed: the side cannot run.
     """
     if side.module == METADX.module:
-        side = side._replace(settings={"way": "vmap"} | dict(side.settings or {}))
+        side = side._replace(settings={**(side.settings or {}), "first": True})
     with _problem(name, size) as file, contender(side, python_of(side.peer)) as one:
         one.prepare(file, threads=side.threads or None)
         return float(one.ask("peak")["mebibytes"])

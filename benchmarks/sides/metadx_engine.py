@@ -17,15 +17,15 @@ _UNTIL_RECORDED = 10  # meta-steps, after which all are alike
 
 
 def side(problem: Problem) -> Side:
-    """The way that the engine chooses itself, unless the problem's settings name one; in float32, unless they name
-    what networks compute in.
+    """The way that the engine chooses itself, unless the problem's settings name one, or ask for the first meta-step
+    of a training; in float32, unless they name what networks compute in.
 
     Peers normalise each batch by its own statistics, the query set by those of the query set; so does MAML where it
     is transductive.
     """
     workload = problem.workload
     settings = dict(problem.settings)
-    way, dtype = settings.pop("way", None), settings.pop("dtype", None)
+    way, dtype, first = (settings.pop(name, None) for name in ("way", "dtype", "first"))
     loss = {} if workload.ways else {"loss": SQUARED_ERROR}
     learner = build_learner(
         NamedSettings.model_validate(workload.learner), workload.shape, workload.outputs
@@ -45,6 +45,8 @@ def side(problem: Problem) -> Side:
     )
     leaves = {name: value.requires_grad_() for name, value in params.items()}
     chosen = way or choose_way(algorithm, params, device)
+    if first and chosen == "recorded":
+        chosen = "vmap"
     runner = Engine(algorithm, chosen)
     batch, training = _batch(problem), Context(train=True)
 

@@ -63,16 +63,16 @@ def settle(state: Tensors, changed: Tensors) -> Tensors:
 def choose_way(algorithm: Algorithm, params: Tensors, device: torch.device | str = "cpu") -> Way:
     """The way of running a batch of tasks that is likely the fastest: all together.
 
-    It is recorded: starting the many operations, through Python, takes long. Not so where steps are to be
-    recomputed: what is written down computes nothing twice. But on a CPU it is a loop, where the network has
-    convolutions that `convolve` leaves to torch, in groups or dilated: with weights of each task torch makes
-    grouped convolutions of them, which are slow there.
+    It is recorded: starting the many operations, through Python, takes long. Not so where memory is to be saved:
+    what is written down computes nothing twice. That, on a CPU, is a loop, which holds one task at a time; as are
+    networks with convolutions that `convolve` leaves to torch, in groups or dilated: with weights of each task torch
+    makes grouped convolutions of them, which are slow there.
     """
     if not algorithm.tensors and algorithm.consumes == "nothing":
         return "loop"
     network = getattr(algorithm, "network", None)
     slow = isinstance(network, nn.Module) and any(leaves_to_torch(layer) for layer in network.modules())
-    if slow and torch.device(device).type == "cpu":
+    if torch.device(device).type == "cpu" and (slow or saves_memory(algorithm)):
         return "loop"
     return "vmap" if saves_memory(algorithm) else "recorded"
 
@@ -187,9 +187,8 @@ class Engine:
     ) -> tuple[Tensors, Tensors, Metrics]:
         """Directions, those tensors of the state that changed, and metrics of each task, stacked."""
         batch = batch.to(home(params, state))
-        sparing = saves_memory(self.algorithm) and batch.support.x.device.type == "cpu"
-        shares = [batch] if self.way == "loop" or sparing else _shares(batch)
-        at_once = 1 if sparing else tasks_at_once(params, _numbers(batch) // len(batch.support.x))
+        shares = _shares(batch) if self.way != "loop" else [batch]
+        at_once = tasks_at_once(params, _numbers(batch) // len(batch.support.x))
         at_once = at_once and max(1, at_once // len(shares))
         at_once = None if at_once and at_once >= max(len(s.support.x) for s in shares) else at_once
         if len(shares) == 1:
