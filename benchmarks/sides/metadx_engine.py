@@ -17,8 +17,8 @@ _UNTIL_RECORDED = 10  # meta-steps, after which all are alike
 
 
 def side(problem: Problem) -> Side:
-    """The way that the engine chooses itself, unless the problem's settings name one or ask for the first meta-step of
-    a training; in float32, unless they name what networks compute in.
+    """The way that the engine chooses itself, unless the settings name one or ask for the first meta-step;
+    in float32, unless they name what networks compute in.
 
     Peers normalise each batch by its own statistics, the query set by those of the query set; so does MAML where it
     is transductive.
