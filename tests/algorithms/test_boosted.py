@@ -26,3 +26,10 @@ def test_columns_in_which_all_support_cases_are_alike_change_nothing(
     ).fit(x[:30], label)
     found = torch.softmax(solve(BoostedTrees(), {}, {}, Task(support, query)), -1)
     np.testing.assert_allclose(found.numpy(), plain.predict_proba(x[30:]), rtol=1e-9)
+
+
+def test_cases_of_one_condition_alone_make_it_certain(rng: np.random.Generator) -> None:
+    x = torch.from_numpy(rng.normal(size=(9, 2)))
+    support, query = (make_examples(part, torch.ones(len(part)).long(), 3) for part in (x[:5], x[5:]))
+    found = torch.softmax(solve(BoostedTrees(), {}, {}, Task(support, query)), -1)
+    assert torch.allclose(found, torch.tensor([0.0, 1.0, 0.0]).double().expand(4, 3))

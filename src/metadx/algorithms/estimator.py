@@ -38,9 +38,12 @@ def fit_estimator(estimator: Any, support: Examples) -> Fitted:
 
 def predict_estimator(model: Fitted, x: Tensor) -> Tensor:
     """Log-probabilities of the ways, shape (cases, ways); very negative for a way without support cases."""
-    probability = model.estimator.predict_proba(_rows(x)[:, model.columns])
-    full = np.zeros((len(probability), model.ways))
-    full[:, model.estimator.classes_] = probability
+    classes = model.estimator.classes_
+    full = np.zeros((len(x), model.ways))
+    if len(classes) == 1:  # some give it no column of its own
+        full[:, classes] = 1.0
+    else:
+        full[:, classes] = model.estimator.predict_proba(_rows(x)[:, model.columns])
     return torch.log(torch.from_numpy(full).clamp(min=1e-30)).to(x.dtype)
 
 
