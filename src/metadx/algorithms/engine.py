@@ -64,9 +64,9 @@ def choose_way(algorithm: Algorithm, params: Tensors, device: torch.device | str
     """The way of running a batch of tasks that is likely the fastest: all together.
 
     It is recorded: starting the many operations, through Python, takes long. Not so where memory is to be saved:
-    what is written down computes nothing twice. That, on a CPU, is a loop, which holds one task at a time; as are
-    networks with convolutions that `convolve` leaves to torch, in groups or dilated: with weights of each task torch
-    makes grouped convolutions of them, which are slow there.
+    what is written down computes nothing twice. That, on a CPU, is a loop, which holds one task at a time. So are
+    networks with convolutions that `convolve` leaves to torch, in groups or dilated: with weights of each task
+    torch makes grouped convolutions of them, which are slow there.
     """
     if not algorithm.tensors and algorithm.consumes == "nothing":
         return "loop"
