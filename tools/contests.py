@@ -108,7 +108,7 @@ CONTESTS = {
     ),
     "herlev": Contest(
         "Herlev, 5-way 5-shot, 10 queries, an unseen data set",
-        40,
+        8,
         dict.fromkeys(("gradient", "embedding", "cases"), "herlev"),
         Shape(ways=5, shots=5, query=10),
         100,
