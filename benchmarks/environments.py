@@ -76,16 +76,8 @@ def _learn2learn(python: Path) -> None:
     _pip(python, "install", "cython", "wheel", "setuptools<81")
     _pip(python, "install", "--no-deps", "gym==0.26.2", "gym-notices")
     with tempfile.TemporaryDirectory() as folder:
-        _pip(
-            python,
-            "download",
-            "--no-deps",
-            "--no-binary",
-            ":all:",
-            "-d",
-            folder,
-            f"learn2learn=={RELEASES['learn2learn']}",
-        )
+        release = f"learn2learn=={RELEASES['learn2learn']}"
+        _pip(python, "download", "--no-deps", "--no-binary", ":all:", "-d", folder, release)
         with tarfile.open(next(Path(folder).glob("*.tar.gz"))) as archive:
             archive.extractall(folder, filter="data")
         source = next(path for path in Path(folder).iterdir() if path.is_dir())

@@ -50,10 +50,8 @@ def _run(rounds: int) -> tuple[dict[str, Standing], dict[str, float]]:
     In a turn, metadx goes through all of them. easyfsl, which takes one after the other, goes through a share, so
     that it has been through all of them after the last turn; its seconds are as many times those of the share.
     """
-    standings, accuracy = (
-        {side.name: Standing() for side in SIDES},
-        dict.fromkeys((s.name for s in SIDES), 0.0),
-    )
+    standings = {side.name: Standing() for side in SIDES}
+    accuracy = dict.fromkeys(standings, 0.0)
     if EPISODES % rounds:
         raise Failed(f"{EPISODES} episodes cannot be shared out over {rounds} turns")
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as running:

@@ -34,18 +34,16 @@ def _recomputing(words: str, seconds: Mapping[str, float], mebibytes: Mapping[st
         missing("bench-growth-recomputing-memory", words, "of the memory", "metadx or every peer failed")
         return
     best = min(peers, key=lambda side: mebibytes[side])
-    for what, metric, value, target in (
-        (
-            f"{words}: {name} against {best}, the most sparing peer",
-            "of its memory",
-            mebibytes[name] / mebibytes[best],
-            1 / 3,
-        ),
-        (f"{words}: {name} against metadx", "of its time", seconds[name] / seconds[PLAINLY.name], 1.5),
-        (f"{words}: {name} against {best}", "of its time", seconds[name] / seconds[best], None),
-    ):
-        id = f"bench-growth-recomputing-{metric.split()[-1]}-{what.rpartition(' against ')[2].partition(',')[0]}"
-        figure(id, what, metric, value, better="lower", target=target)
+    _share("memory", f"{words}: {name} against {best}, the most sparing peer", mebibytes, best, 1 / 3)
+    _share("time", f"{words}: {name} against {best}", seconds, best)
+    _share("time", f"{words}: {name} against metadx", seconds, PLAINLY.name, 1.5)
+
+
+def _share(of: str, what: str, found: Mapping[str, float], other: str, target: float | None = None) -> None:
+    """A row of what recomputing takes of time or memory, as a share of what another side takes."""
+    share = found[RECOMPUTING.name] / found[other]
+    id = f"bench-growth-recomputing-{of}-{other}"
+    figure(id, what, f"of its {of}", share, better="lower", target=target)
 
 
 def _both(

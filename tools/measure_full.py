@@ -16,18 +16,16 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from metadx.algorithms import Algorithm, as_predictor, build_algorithm
-from metadx.evaluation import evaluate
+from metadx.algorithms import Algorithm, build_algorithm
 from metadx.studies import Problem, Run, build_problem, read_recipe, train_recipe
 from metadx.studies.results import Row, interval_row, write_row
-from metadx.tasks import Shape
-from published import OMNIGLOT
+from omniglot import scored
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS, RECIPES = ROOT / "results", ROOT / "recipes" / "full"
 CONSOLE = Console(stderr=True)
 NAMES = ("maml", "fomaml", "anil", "reptile", "protonet")
-EPISODES, AHEAD = 600, 4
+AHEAD = 4  # batches
 
 
 def measure(name: str, seconds: float | None) -> None:
@@ -53,23 +51,12 @@ def measure(name: str, seconds: float | None) -> None:
 
 def _score(name: str, run: Run, problem: Problem, built: Algorithm, how: str, command: str) -> None:
     """As published, one query case per character where they are seen together, and 15 otherwise."""
-    mode, query = ("transductive", 1) if built.transductive else ("inductive", 15)
-    ways = run.recipe.evaluation.ways or 5
+    query = 1 if built.transductive else 15
     for shots in run.recipe.evaluation.shots:
-        tasks = problem.splits.test.tasks(EPISODES, Shape(ways=ways, shots=shots, query=query), 1)
-        scores = evaluate(as_predictor(built, run.params, run.state), tasks)
-        published = OMNIGLOT.get((name, ways, shots))
-        beside = f"; published {published}" if published else ""
-        row = interval_row(
-            f"omniglot-full-{name}-{ways:02d}way-{shots:02d}shot-{mode}",
-            f"{run.recipe.title}, {ways}-way {shots}-shot, {query} queries, {mode}, {how}{beside}",
-            "accuracy, %",
-            scores.interval("accuracy"),
-            command,
-            scale=100,
-        )
+        id, words, found = scored(name, run, problem, built, run.recipe.evaluation.ways or 5, shots, query)
+        row = interval_row(f"omniglot-full-{id}", f"{words}; {how}", "accuracy, %", found, command, scale=100)
         write_row(RESULTS, row)
-        print(f"{row.id}: {row.value:.2f}", flush=True)
+        print(f"{row.id}: {row.value}", flush=True)
 
 
 def without_a_gpu(name: str) -> None:
@@ -81,7 +68,7 @@ def without_a_gpu(name: str) -> None:
         value=None,
         n=0,
         command=f"python tools/measure_full.py {name}",
-        why="days on two cores; a GPU was at hand for minutes only",
+        why="days on two cores, and there is no GPU here",
     )
     if not any(RESULTS.glob(f"omniglot-full-{name}-*.json")):
         write_row(RESULTS, row)

@@ -14,17 +14,14 @@ from rich.console import Console
 
 from backbones import TESTS, backbone, pixels
 from held_out import held_out, write
-from metadx.algorithms import Algorithm, as_predictor, build_algorithm
-from metadx.evaluation import evaluate
+from metadx.algorithms import Algorithm, build_algorithm
 from metadx.studies import Problem, Run, build_problem, read_recipe, train_recipe
 from metadx.studies.results import Row, write_row
-from metadx.tasks import Shape
-from published import OMNIGLOT
+from omniglot import scored
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS, RECIPES = ROOT / "results", ROOT / "recipes"
 CONSOLE = Console(stderr=True)
-ALPHABETS = "unseen alphabets and drawers"
 
 
 def protonet() -> None:
@@ -79,19 +76,8 @@ def _omniglot(
     query: int,
     target: float | None,
 ) -> None:
-    tasks = problem.splits.test.tasks(600, Shape(ways=ways, shots=shots, query=query), 1)
-    scores = evaluate(as_predictor(built, run.params, run.state), tasks)
-    mode = "transductive" if built.transductive else "inductive"
-    published = OMNIGLOT.get((name, ways, shots))
-    beside = f"; published {published}" if published else ""
-    write(
-        f"omniglot-{name}-{ways:02d}way-{shots:02d}shot-{mode}",
-        f"{run.recipe.title}, {ways}-way {shots}-shot, {query} queries, {mode}, {ALPHABETS}{beside}",
-        "accuracy, %",
-        scores.interval("accuracy"),
-        name,
-        target,
-    )
+    id, words, found = scored(name, run, problem, built, ways, shots, query)
+    write(f"omniglot-{id}", words, "accuracy, %", found, name, target)
 
 
 def scans() -> None:

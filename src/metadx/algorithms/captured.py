@@ -16,7 +16,7 @@ Run = Callable[..., Sequence[Tensor]]
 
 _WARM = 3  # runs in which libraries choose their algorithms and take their memory
 _MOST = 32  # captures, each of which keeps memory for what it is given and gives
-_WAITING = {torch.ops.aten._linalg_check_errors.default, torch.ops.aten._local_scalar_dense.default}
+_WAITING = torch.ops.aten._linalg_check_errors.default  # looks on the CPU whether an equation was solved
 
 
 class Captures:
@@ -40,7 +40,7 @@ class Captures:
             module: takes and gives tensors; runs the same operations on all arguments that lie as the example does.
             example: such arguments.
         """
-        waits = any(node.target in _WAITING for node in module.graph.nodes)
+        waits = any(node.target is _WAITING for node in module.graph.nodes)
         elsewhere = any(tensor.device != self._device or _overlaps(tensor) for tensor in example)
         if self._left == 0 or waits or elsewhere:
             return module.forward

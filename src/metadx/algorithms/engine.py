@@ -36,7 +36,9 @@ _SOON = 5  # the same on a GPU, where most of the time is saved
 _PREDICT_TOGETHER = 64
 _MUCH = 50_000  # cases, padding included
 _NUMBERS = 1 << 24  # of activations of a first layer that are in memory together, on a CPU
-_BYTES_FOR_ONE = 1024  # of a GPU's memory: a quarter of it, for what is made of one in all layers and steps
+_BYTES_FOR_ONE = (
+    1024  # of a GPU's memory for each of them: with what is made of it they fill a quarter or less
+)
 _SHARED = 1 << 16  # numbers of input from which on every core gets a share of the tasks
 
 
@@ -190,7 +192,8 @@ class Engine:
         shares = _shares(batch) if self.way != "loop" else [batch]
         at_once = tasks_at_once(params, _numbers(batch) // len(batch.support.x))
         at_once = at_once and max(1, at_once // len(shares))
-        at_once = None if at_once and at_once >= max(len(s.support.x) for s in shares) else at_once
+        if at_once is not None and at_once >= max(len(share.support.x) for share in shares):
+            at_once = None  # or each size of a batch would be written down by itself
         if len(shares) == 1:
             return self._share(0, params, state, batch, context, at_once)
         jobs = [

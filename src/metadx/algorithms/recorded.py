@@ -20,10 +20,8 @@ from metadx.errors import UserError
 _LAYOUTS = 64  # that are told apart
 _ROOM = 100_000  # operations, of all layouts
 _EXACT: dict[torch.dtype, float] = {}
-_ROUNDED = {
-    torch.float64: 1e-6,
-    torch.float32: 1e-2,
-}  # a GPU chooses anew how convolutions round to 11 bits (TF32)
+# of a tensor's length; convolutions of a GPU keep 11 bits of each number (TF32), not the same ones each time
+_ROUNDED = {torch.float64: 1e-6, torch.float32: 1e-2}
 _CANCELLED = 1e-2  # of the length of all tensors together
 
 

@@ -67,7 +67,6 @@ class ConditionSource:
             _group(np.flatnonzero(cases.y == label), patient) for label in range(len(cases.classes))
         ]
         self._most = np.array([condition.most for condition in self._conditions])
-        self._known_able: dict[int, NDArray[np.int64]] = {}
         self._inputs = CaseInputs(cases, self.transform)
 
     @property
@@ -108,9 +107,7 @@ class ConditionSource:
         return Task(*map(_numbered, (episode.support, episode.query)))
 
     def _able(self, shots: int) -> NDArray[np.int64]:
-        if shots not in self._known_able:
-            self._known_able[shots] = np.flatnonzero(self._most >= shots)
-        return self._known_able[shots]
+        return np.flatnonzero(self._most >= shots)
 
     def _attempt(self, rng: np.random.Generator, shape: Shape, attempts: int) -> ConditionEpisode | None:
         """An episode, or None where none was found in so many attempts."""

@@ -35,9 +35,8 @@ class TrainingSettings(BaseModel):
             after every step. It changes no result.
         engine: how a batch of tasks runs: "loop", one after the other; "vmap", all together; "recorded", the same
             operations from a list that is written down once, which is quicker, and on a GPU one CUDA graph where
-            PyTorch can make one; "compiled", that
-            list compiled by `torch.compile`, which needs a C++ compiler and time to compile, and rounds
-            differently. "auto" chooses one of the first three by device and network.
+            PyTorch can make one; "compiled", that list compiled by `torch.compile`, which needs a C++ compiler and
+            time to compile, and rounds differently. "auto" chooses one of the first three by device and network.
         ahead: batches that a thread draws while the step on an earlier one runs, and that may wait; 0 draws each
             when it is needed. It changes no result.
         device: "auto" is a GPU where PyTorch finds one, else the processor; or a name such as "cpu" or "cuda:1".
